@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the tests, the races and the demonstration of kptreclaimd share:
+ * its knobs and counters, waits that end, and memory with a pattern in it.
+ *
+ * Functions that return int give 0 or a negative errno unless they say
+ * otherwise. Times are seconds of CLOCK_MONOTONIC.
+ */
+#ifndef _SELFTESTS_MM_PT_RECLAIM_UTIL_H
+#define _SELFTESTS_MM_PT_RECLAIM_UTIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <linux/types.h>
+#include <sys/types.h>
+
+#include "../kselftest.h"
+
+/* Not in the C library's headers, and not in those of an unpatched kernel. */
+#ifndef MADV_PT_RECLAIM
+#define MADV_PT_RECLAIM		200
+#endif
+#ifndef PR_SET_PT_RECLAIM
+#define PR_SET_PT_RECLAIM	0x50545253
+#define PR_GET_PT_RECLAIM	0x50545247
+#define PR_PT_RECLAIM_DEFAULT	0
+#define PR_PT_RECLAIM_ENABLE	1
+#define PR_PT_RECLAIM_DISABLE	2
+#endif
+
+/* Newer than the headers of the oldest distribution we compile on. */
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE		25
+#endif
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED	24
+#endif
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP	4
+#endif
+
+#define PT_SYSFS	"/sys/kernel/mm/pt_reclaim/"
+#define PT_THP_SYSFS	"/sys/kernel/mm/transparent_hugepage/"
+
+#define PT_PAGE		((size_t)4096)
+#define PT_TABLE	((size_t)2 << 20)	/* what one PTE table maps */
+#define PT_TABLE_PAGES	(PT_TABLE / PT_PAGE)
+#define PT_TABLE_KB	4L			/* what one page table costs */
+#define PT_GIB		((size_t)1 << 30)
+
+/* /proc/pid/pagemap, bits 57, 62 and 63 (admin-guide/mm/pagemap.rst) */
+#define PT_PAGEMAP_UFFD_WP	0x0200000000000000ULL
+#define PT_PAGEMAP_SWAPPED	0x4000000000000000ULL
+#define PT_PAGEMAP_PRESENT	0x8000000000000000ULL
+
+/* A line of TAP diagnostics. */
+__printf(1, 2) void pt_note(const char *fmt, ...);
+
+/* Files of one line */
+int pt_read_file(const char *path, char *buf, size_t size);
+int pt_write_file(const char *path, const char *text);
+long long pt_read_number(const char *path);
+
+/* Is the kernel one that has the feature at all? */
+bool pt_reclaim_present(void);
+/*
+ * To begin a test program with: skips all of it when there is nothing to test
+ * or no permission to, and guards the settings.
+ */
+void pt_begin(void);
+/* Is it a debug kernel, on which only the times are relaxed? */
+bool pt_slow_kernel(void);
+/* How much longer everything may take here. */
+double pt_patience(void);
+
+/* Knobs: names below PT_SYSFS. A number is negative when it is an errno. */
+int pt_set_mode(const char *mode);
+int pt_get_mode(char *buf, size_t size);
+int pt_set_knob(const char *name, unsigned long long value);
+long long pt_knob(const char *name);
+int pt_set_thp(const char *mode);
+/* Puts the thread to work at a given pace, in a mode. */
+int pt_start_thread(const char *mode, unsigned int scan_sleep_millisecs);
+/* Waits until the thread has finished so many more rounds. */
+bool pt_wait_rounds(unsigned int rounds);
+
+/*
+ * Remembers every setting that a test may change and puts them back when this
+ * process exits or is told to by a signal. Children may die as they like.
+ */
+void pt_guard_settings(void);
+
+/* The line "field: N kB" of /proc/pid/status; pid 0 is the caller. */
+long pt_status_kb(pid_t pid, const char *field);
+long pt_vmpte_kb(pid_t pid);
+/* How much of the caller's anonymous memory is in huge pages */
+long pt_huge_kb(void);
+/* A counter of /proc/vmstat, per-CPU remainders folded in; -ENOENT if absent */
+long long pt_vmstat(const char *name);
+
+/* What the kernel thread has used so far; all zero while there is none. */
+struct pt_thread_use {
+	pid_t pid;
+	unsigned long long ticks;	/* utime + stime */
+	unsigned long long run_ns;	/* schedstat, where there is one */
+	unsigned long long switches;	/* voluntary ones: it was woken */
+};
+
+pid_t pt_find_thread(void);
+void pt_thread_usage(struct pt_thread_use *use);
+
+double pt_now(void);
+void pt_pause_ms(unsigned int ms);
+
+/*
+ * Waits until @condition holds, for at most @seconds (of this kernel's
+ * patience), and says what it waited for when that was in vain. Evaluates to
+ * whether the condition held. @condition is evaluated again and again.
+ */
+#define pt_wait(seconds, what, condition) ({				\
+	double __limit = (seconds) * pt_patience();			\
+	double __start = pt_now();					\
+	bool __held;							\
+									\
+	while (!(__held = (condition)) && pt_now() - __start < __limit)	\
+		pt_pause_ms(20);					\
+	if (!__held)							\
+		pt_note("waited %.1f s in vain for %s", __limit, what);	\
+	__held;								\
+})
+
+/* waitpid() with a deadline; kills the child when that has passed. */
+int pt_reap(pid_t pid, double seconds, const char *what);
+
+/* A page of words that depend on seed and page number. */
+void pt_fill_page(void *page, __u64 seed, __u64 number);
+bool pt_page_is_intact(const void *page, __u64 seed, __u64 number);
+bool pt_page_is_zero(const void *page);
+
+int pt_pagemap_open(void);
+int pt_pagemap_read(int fd, const void *start, __u64 *entries, size_t pages);
+/* How many pages of the range have any of @bits; negative errno on failure */
+long pt_pagemap_count(const void *start, size_t bytes, __u64 bits);
+
+enum pt_backing {
+	PT_ANON,
+	PT_SHMEM,		/* shared anonymous memory */
+	PT_MEMFD,
+	PT_PRIVATE_FILE,	/* a private mapping of a file */
+};
+
+/*
+ * A mapping which begins on a table boundary, with a whole table of reserved
+ * address space on either side so that nobody else's pages get under its
+ * tables.
+ */
+struct pt_area {
+	char *start;
+	size_t bytes;
+	int fd;			/* -1 for the anonymous kinds */
+	char *reserved;
+	size_t reserved_bytes;
+};
+
+int pt_area_map(struct pt_area *area, enum pt_backing backing, size_t bytes);
+void pt_area_unmap(struct pt_area *area);
+
+/*
+ * One page in each table, given back at once: as many empty tables as the area
+ * has. A private file's pages are written, so that they are the process's own.
+ */
+int pt_area_waste(struct pt_area *area);
+
+#endif /* _SELFTESTS_MM_PT_RECLAIM_UTIL_H */
