@@ -1,0 +1,616 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The empty page tables of running processes are freed by kptreclaimd: those
+ * of every workload there is a measurement of, and those of processes in the
+ * circumstances that could stand in the way.
+ *
+ * What the tests see is VmPTE. It counts PMD tables as well, of which a
+ * process has one for each GiB.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "pt_reclaim_harness.h"
+#include "pt_reclaim_workloads.h"
+
+/* Newer than the headers of the oldest distribution we compile on. */
+#ifndef UFFD_FEATURE_WP_UNPOPULATED
+#define UFFD_FEATURE_WP_UNPOPULATED	0x2000
+#endif
+
+#define SCAN_SLEEP_MS		200
+#define GIVE_BACK_SECONDS	180
+#define GONE_SECONDS		30
+/* The harness's own limit: past all waits of ours, on the slowest kernel */
+#define TEST_SECONDS		2400
+#define SLACK_KB		64L
+#define SEED			0xfeedULL
+
+/*
+ * On a debug kernel the same tables become empty, but fewer pages are used for
+ * it: that is the programs' time, which says nothing about the kernel's.
+ */
+static struct pt_options workload_options(void)
+{
+	struct pt_options options = {
+		.touch_every = pt_slow_kernel() ? 128 << 10 : 0,
+	};
+
+	return options;
+}
+
+FIXTURE(workload)
+{
+	struct pt_child child;
+	long long system_tables;
+};
+
+FIXTURE_VARIANT(workload)
+{
+	const char *name;
+	const char *thp;
+	double gone_seconds;
+};
+
+FIXTURE_VARIANT_ADD(workload, anon_2m) {
+	.name = "anon_2m", .gone_seconds = GONE_SECONDS,
+};
+
+FIXTURE_VARIANT_ADD(workload, anon_4k) {
+	.name = "anon_4k", .gone_seconds = GONE_SECONDS,
+};
+
+FIXTURE_VARIANT_ADD(workload, anon_4k_thp_always) {
+	.name = "anon_4k", .gone_seconds = GONE_SECONDS, .thp = "always",
+};
+
+FIXTURE_VARIANT_ADD(workload, anon_4k_thp_never) {
+	.name = "anon_4k", .gone_seconds = GONE_SECONDS, .thp = "never",
+};
+
+/* 49000 tables: fast enough matters here. */
+FIXTURE_VARIANT_ADD(workload, sparse) {
+	.name = "sparse", .gone_seconds = 10,
+};
+
+FIXTURE_VARIANT_ADD(workload, lazyfree) {
+	.name = "lazyfree", .gone_seconds = GONE_SECONDS,
+};
+
+FIXTURE_VARIANT_ADD(workload, hole_punch) {
+	.name = "hole_punch", .gone_seconds = GONE_SECONDS,
+};
+
+FIXTURE_VARIANT_ADD(workload, memfd_remove) {
+	.name = "memfd_remove", .gone_seconds = GONE_SECONDS,
+};
+
+FIXTURE_VARIANT_ADD(workload, memfd_dontneed) {
+	.name = "memfd_dontneed", .gone_seconds = GONE_SECONDS,
+};
+
+FIXTURE_VARIANT_ADD(workload, many_vmas) {
+	.name = "many_vmas", .gone_seconds = GONE_SECONDS,
+};
+
+FIXTURE_VARIANT_ADD(workload, jemalloc) {
+	.name = "jemalloc", .gone_seconds = GONE_SECONDS,
+};
+
+FIXTURE_VARIANT_ADD(workload, tcmalloc) {
+	.name = "tcmalloc", .gone_seconds = GONE_SECONDS,
+};
+
+FIXTURE_SETUP(workload)
+{
+	const struct pt_workload *row = pt_find_workload(variant->name);
+	struct pt_options options = workload_options();
+
+	ASSERT_NE(NULL, row);
+	if (row->library && !pt_workload_library(row))
+		SKIP(return, "%s is not installed", row->library);
+	if (variant->thp) {
+		options.thp = true;
+		if (pt_set_thp(variant->thp))
+			SKIP(return, "this kernel has no huge pages");
+	}
+	ASSERT_EQ(0, pt_start_thread("always", SCAN_SLEEP_MS));
+	self->system_tables = pt_vmstat("nr_page_table_pages");
+	ASSERT_EQ(0, pt_child_start(&self->child, row, &options));
+}
+
+FIXTURE_TEARDOWN(workload)
+{
+	pt_child_end(&self->child);
+}
+
+TEST_F_TIMEOUT(workload, test_empty_tables_leave_and_data_stay, TEST_SECONDS)
+{
+	struct pt_child *child = &self->child;
+	double given_back;
+	long most_kb;
+
+	ASSERT_EQ(0, pt_child_given_back(child, GIVE_BACK_SECONDS));
+	given_back = pt_now();
+	most_kb = pt_child_limit_kb(child);
+	EXPECT_TRUE(pt_wait(variant->gone_seconds,
+			    "the process's empty tables to be freed",
+			    pt_child_vmpte_kb(child) <= most_kb));
+	TH_LOG("VmPTE %ld kB at the start, at most %ld to be left, %ld after %.1f s",
+	       child->report.start_kb, most_kb, pt_child_vmpte_kb(child),
+	       pt_now() - given_back);
+
+	/* Freed means freed, not just gone from the process's account. */
+	EXPECT_TRUE(pt_wait(10, "nr_page_table_pages to go back",
+			    pt_vmstat("nr_page_table_pages") -
+			    self->system_tables <=
+			    (most_kb + SLACK_KB) / PT_TABLE_KB));
+	EXPECT_EQ(1, pt_child_verify(child, GIVE_BACK_SECONDS));
+}
+
+/* The test's own process has the empty tables. They come to be under never. */
+FIXTURE(process)
+{
+	struct pt_area area;
+	struct pt_area other;
+	int uffd;
+};
+
+FIXTURE_SETUP(process)
+{
+	self->area.fd = -1;
+	self->other.fd = -1;
+	self->uffd = -1;
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	ASSERT_EQ(0, pt_start_thread("never", SCAN_SLEEP_MS));
+	pt_vmpte_kb(0);
+}
+
+FIXTURE_TEARDOWN(process)
+{
+	if (self->uffd >= 0)
+		close(self->uffd);
+	pt_area_unmap(&self->area);
+	pt_area_unmap(&self->other);
+}
+
+static bool tables_left_at_most(pid_t pid, long kb)
+{
+	return pt_wait(GONE_SECONDS, "empty tables to be freed",
+		       pt_vmpte_kb(pid) <= kb);
+}
+
+/* A pattern in the first page under each table, and whether it is there */
+static void fill_tables(struct pt_area *area, long from, long to)
+{
+	long table;
+
+	for (table = from; table < to; table++)
+		pt_fill_page(area->start + table * PT_TABLE, SEED, table);
+}
+
+static bool tables_intact(const char *start, long from, long to)
+{
+	long table;
+
+	for (table = from; table < to; table++) {
+		if (!pt_page_is_intact(start + table * PT_TABLE, SEED, table)) {
+			pt_note("the page under table %ld is damaged", table);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* fork() copies empty tables too: a child begins with its parent's waste. */
+TEST_F_TIMEOUT(process, test_parent_and_child_lose_their_empty_tables,
+	       TEST_SECONDS)
+{
+	long tables = 512, live = 4, start_kb;
+	int done[2];
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe(done));
+	start_kb = pt_vmpte_kb(0);
+	ASSERT_EQ(0, pt_area_map(&self->area, PT_ANON, tables * PT_TABLE));
+	ASSERT_EQ(0, pt_area_waste(&self->area));
+	fill_tables(&self->area, 0, live);
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		char byte;
+
+		close(done[1]);
+		if (read(done[0], &byte, 1) != 0)
+			_exit(2);
+		_exit(!tables_intact(self->area.start, 0, live));
+	}
+	close(done[0]);
+	EXPECT_LE(tables * PT_TABLE_KB, pt_vmpte_kb(pid));
+
+	ASSERT_EQ(0, pt_set_mode("always"));
+	EXPECT_TRUE(tables_left_at_most(0, start_kb + SLACK_KB));
+	EXPECT_TRUE(tables_left_at_most(pid, start_kb + SLACK_KB));
+	EXPECT_TRUE(tables_intact(self->area.start, 0, live));
+	close(done[1]);
+	EXPECT_EQ(0, pt_reap(pid, 10, "the child to verify its data"));
+}
+
+/*
+ * What MREMAP_DONTUNMAP leaves behind is a mapping without pages. Moved by one
+ * page, so that entries are moved and not whole tables.
+ */
+TEST_F_TIMEOUT(process, test_tables_left_by_mremap_dontunmap_leave,
+	       TEST_SECONDS)
+{
+	long tables = 64, full_kb;
+	char *to;
+
+	ASSERT_EQ(0, pt_area_map(&self->area, PT_ANON, tables * PT_TABLE));
+	ASSERT_EQ(0, pt_area_map(&self->other, PT_ANON,
+				 (tables + 1) * PT_TABLE));
+	fill_tables(&self->area, 0, tables);
+	to = mremap(self->area.start, self->area.bytes, self->area.bytes,
+		    MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
+		    self->other.start + PT_PAGE);
+	ASSERT_EQ(self->other.start + PT_PAGE, to);
+	full_kb = pt_vmpte_kb(0);
+	ASSERT_LE(2 * tables * PT_TABLE_KB, full_kb);
+
+	ASSERT_EQ(0, pt_set_mode("always"));
+	EXPECT_TRUE(tables_left_at_most(0, full_kb - tables * PT_TABLE_KB));
+	ASSERT_TRUE(pt_wait_rounds(2));
+	EXPECT_LE(tables * PT_TABLE_KB, pt_vmpte_kb(0));
+	EXPECT_TRUE(tables_intact(to, 0, tables));
+	EXPECT_TRUE(pt_page_is_zero(self->area.start));
+}
+
+/* A swapped page is not none: its table stays, its neighbour's goes. */
+TEST_F_TIMEOUT(process, test_swapped_pages_keep_their_tables, TEST_SECONDS)
+{
+	long tables = 128, live = 64, full_kb;
+	size_t live_bytes = live * PT_TABLE;
+	char swaps[4096];
+
+	/* The first line is a heading. */
+	if (pt_read_file("/proc/swaps", swaps, sizeof(swaps)) ||
+	    !strchr(swaps, '\n'))
+		SKIP(return, "no swap is in use");
+	ASSERT_EQ(0, pt_area_map(&self->area, PT_ANON, tables * PT_TABLE));
+	ASSERT_EQ(0, pt_area_waste(&self->area));
+	fill_tables(&self->area, 0, live);
+	ASSERT_TRUE(pt_wait(10, "all pages to be swapped out",
+			    !madvise(self->area.start, live_bytes,
+				     MADV_PAGEOUT) &&
+			    pt_pagemap_count(self->area.start, live_bytes,
+					     PT_PAGEMAP_SWAPPED) == live));
+	full_kb = pt_vmpte_kb(0);
+
+	ASSERT_EQ(0, pt_set_mode("always"));
+	EXPECT_TRUE(tables_left_at_most(0, full_kb - (tables - live) *
+					PT_TABLE_KB));
+	ASSERT_TRUE(pt_wait_rounds(2));
+	EXPECT_EQ(live, pt_pagemap_count(self->area.start, live_bytes,
+					 PT_PAGEMAP_SWAPPED));
+	EXPECT_TRUE(tables_intact(self->area.start, 0, live));
+}
+
+/* Locked memory can be given back by those who ask for it by name. */
+FIXTURE(locked)
+{
+	struct pt_area area;
+	long start_kb;
+};
+
+FIXTURE_VARIANT(locked)
+{
+	int all;		/* mlockall()'s flags */
+	bool each;		/* mlock2() ... */
+	int each_flags;		/* ... with these */
+};
+
+FIXTURE_VARIANT_ADD(locked, mlockall_onfault) {
+	.all = MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT,
+};
+
+FIXTURE_VARIANT_ADD(locked, mlock_onfault) {
+	.each = true, .each_flags = MLOCK_ONFAULT,
+};
+
+FIXTURE_VARIANT_ADD(locked, mlock) {
+	.each = true,
+};
+
+FIXTURE_SETUP(locked)
+{
+	self->area.fd = -1;
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	ASSERT_EQ(0, pt_start_thread("always", SCAN_SLEEP_MS));
+	pt_vmpte_kb(0);
+	self->start_kb = pt_vmpte_kb(0);
+	if (variant->all)
+		ASSERT_EQ(0, mlockall(variant->all));
+	ASSERT_EQ(0, pt_area_map(&self->area, PT_ANON, 128 * PT_TABLE));
+	if (variant->each)
+		ASSERT_EQ(0, mlock2(self->area.start, self->area.bytes,
+				    variant->each_flags));
+}
+
+FIXTURE_TEARDOWN(locked)
+{
+	munlockall();
+	pt_area_unmap(&self->area);
+}
+
+TEST_F_TIMEOUT(locked, test_empty_tables_leave, TEST_SECONDS)
+{
+	char *rest = self->area.start + PT_TABLE;
+
+	fill_tables(&self->area, 0, self->area.bytes / PT_TABLE);
+	ASSERT_EQ(0, madvise(rest, self->area.bytes - PT_TABLE,
+			     MADV_DONTNEED_LOCKED));
+	EXPECT_TRUE(tables_left_at_most(0, self->start_kb + SLACK_KB));
+	EXPECT_TRUE(tables_intact(self->area.start, 0, 1));
+	EXPECT_TRUE(pt_page_is_zero(rest));
+}
+
+/* Markers of userfaultfd's write protection are not none either. */
+FIXTURE(uffd_wp)
+{
+	struct pt_area area;
+	int uffd;
+};
+
+FIXTURE_VARIANT(uffd_wp)
+{
+	enum pt_backing backing;
+};
+
+FIXTURE_VARIANT_ADD(uffd_wp, anon) { .backing = PT_ANON };
+FIXTURE_VARIANT_ADD(uffd_wp, shmem) { .backing = PT_SHMEM };
+FIXTURE_VARIANT_ADD(uffd_wp, memfd) { .backing = PT_MEMFD };
+
+static int open_uffd_wp(struct pt_area *area)
+{
+	struct uffdio_api api = {
+		.api = UFFD_API,
+		.features = UFFD_FEATURE_PAGEFAULT_FLAG_WP |
+			    UFFD_FEATURE_WP_HUGETLBFS_SHMEM |
+			    UFFD_FEATURE_WP_UNPOPULATED,
+	};
+	struct uffdio_register reg = {
+		.range = {
+			.start = (uintptr_t)area->start,
+			.len = area->bytes,
+		},
+		.mode = UFFDIO_REGISTER_MODE_WP,
+	};
+	int uffd, err;
+
+	uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	if (uffd < 0)
+		return -errno;
+	if (ioctl(uffd, UFFDIO_API, &api) ||
+	    ioctl(uffd, UFFDIO_REGISTER, &reg)) {
+		err = -errno;
+		close(uffd);
+		return err;
+	}
+	return uffd;
+}
+
+FIXTURE_SETUP(uffd_wp)
+{
+	self->area.fd = -1;
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	ASSERT_EQ(0, pt_start_thread("never", SCAN_SLEEP_MS));
+	ASSERT_EQ(0, pt_area_map(&self->area, variant->backing, 64 * PT_TABLE));
+	self->uffd = open_uffd_wp(&self->area);
+	if (self->uffd < 0)
+		SKIP(return, "no write protection by userfaultfd: %s",
+		     strerror(-self->uffd));
+}
+
+FIXTURE_TEARDOWN(uffd_wp)
+{
+	close(self->uffd);
+	pt_area_unmap(&self->area);
+}
+
+TEST_F_TIMEOUT(uffd_wp, test_markers_survive_and_empty_tables_leave,
+	       TEST_SECONDS)
+{
+	size_t half = self->area.bytes / 2;
+	struct uffdio_writeprotect protect = {
+		.range = {
+			.start = (uintptr_t)self->area.start,
+			.len = half,
+		},
+		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
+	};
+	long tables = half / PT_TABLE;
+	long full_kb;
+	char *rest;
+
+	/* The tables become empty first, and then one half has markers. */
+	ASSERT_EQ(0, pt_area_waste(&self->area));
+	ASSERT_EQ(0, ioctl(self->uffd, UFFDIO_WRITEPROTECT, &protect));
+	rest = self->area.start + half;
+	full_kb = pt_vmpte_kb(0);
+
+	ASSERT_EQ(0, pt_set_mode("always"));
+	EXPECT_TRUE(tables_left_at_most(0, full_kb - tables * PT_TABLE_KB));
+	ASSERT_TRUE(pt_wait_rounds(2));
+	EXPECT_EQ((long)(half / PT_PAGE),
+		  pt_pagemap_count(self->area.start, half,
+				   PT_PAGEMAP_UFFD_WP));
+	EXPECT_EQ(0L, pt_pagemap_count(rest, half, PT_PAGEMAP_UFFD_WP));
+	/* What is not protected can be written without anybody's help. */
+	pt_fill_page(rest, SEED, 0);
+	EXPECT_TRUE(pt_page_is_intact(rest, SEED, 0));
+}
+
+/* Threads that use and give back pages of their own, as long as they are let */
+#define THREADS		64
+
+static struct {
+	char *start;
+	bool stop;
+	int wrong;
+	unsigned long rounds;
+} busy;
+
+static void *be_busy(void *arg)
+{
+	size_t thread = (size_t)arg;
+	char *page = busy.start + thread * PT_TABLE / 4;
+	unsigned long round;
+
+	for (round = 0; !__atomic_load_n(&busy.stop, __ATOMIC_RELAXED);
+	     round++) {
+		pt_fill_page(page, thread, round);
+		pt_pause_ms(1);
+		if (!pt_page_is_intact(page, thread, round) ||
+		    madvise(page, PT_PAGE, MADV_DONTNEED) || *page)
+			__atomic_fetch_add(&busy.wrong, 1, __ATOMIC_RELAXED);
+		madvise(page, PT_PAGE, MADV_DONTNEED);
+		pt_pause_ms(1);
+		__atomic_fetch_add(&busy.rounds, 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(process, test_tables_leave_while_64_threads_fault, TEST_SECONDS)
+{
+	long tables = 4096, start_kb;
+	pthread_t threads[THREADS];
+	unsigned long rounds;
+	size_t i;
+
+	ASSERT_EQ(0, pt_area_map(&self->other, PT_ANON,
+				 THREADS * PT_TABLE / 4));
+	busy.start = self->other.start;
+	for (i = 0; i < THREADS; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, be_busy,
+					    (void *)i));
+	ASSERT_TRUE(pt_wait(10, "all threads to be at work",
+			    __atomic_load_n(&busy.rounds, __ATOMIC_RELAXED) >
+			    4 * THREADS));
+	start_kb = pt_vmpte_kb(0);
+	ASSERT_EQ(0, pt_area_map(&self->area, PT_ANON, tables * PT_TABLE));
+	ASSERT_EQ(0, pt_area_waste(&self->area));
+	ASSERT_LE(tables * PT_TABLE_KB, pt_vmpte_kb(0));
+
+	rounds = busy.rounds;
+	ASSERT_EQ(0, pt_set_mode("always"));
+	EXPECT_TRUE(pt_wait(2 * GONE_SECONDS, "empty tables to be freed",
+			    pt_vmpte_kb(0) <= start_kb + SLACK_KB));
+	EXPECT_LT(rounds, __atomic_load_n(&busy.rounds, __ATOMIC_RELAXED));
+	__atomic_store_n(&busy.stop, true, __ATOMIC_RELAXED);
+	for (i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	EXPECT_EQ(0, busy.wrong);
+	TH_LOG("%lu rounds of all threads meanwhile", busy.rounds - rounds);
+}
+
+#define CGROUPS		"/sys/fs/cgroup"
+
+/* Tables are charged to a cgroup, and uncharged when they are freed. */
+FIXTURE(memcg)
+{
+	struct pt_child child;
+	char group[96];
+};
+
+static const struct pt_workload charged = {
+	.name = "charged",
+	.bytes = 4 * PT_GIB,
+	.backing = PT_ANON,
+	.release = PT_DONTNEED,
+	.touch_every = PT_TABLE,
+	.release_bytes = PT_TABLE,
+};
+
+/* The child moves itself before it uses memory. */
+static char procs_path[128];
+
+static int join_group(void)
+{
+	return pt_write_file(procs_path, "0");
+}
+
+static long long group_pagetables(const char *group)
+{
+	char path[128], text[4096];
+	char *line;
+
+	snprintf(path, sizeof(path), "%s/memory.stat", group);
+	if (pt_read_file(path, text, sizeof(text)))
+		return -1;
+	line = strstr(text, "\npagetables ");
+	return line ? atoll(line + strlen("\npagetables ")) : -1;
+}
+
+FIXTURE_SETUP(memcg)
+{
+	char controllers[256];
+
+	if (pt_read_file(CGROUPS "/cgroup.controllers", controllers,
+			 sizeof(controllers)) ||
+	    !strstr(controllers, "memory"))
+		SKIP(return, "no cgroup2 with a memory controller on "
+		     CGROUPS);
+	pt_write_file(CGROUPS "/cgroup.subtree_control", "+memory");
+	snprintf(self->group, sizeof(self->group), CGROUPS "/pt_reclaim.%d",
+		 getpid());
+	ASSERT_EQ(0, mkdir(self->group, 0755));
+	snprintf(procs_path, sizeof(procs_path), "%s/cgroup.procs",
+		 self->group);
+	ASSERT_EQ(0, pt_start_thread("never", SCAN_SLEEP_MS));
+}
+
+FIXTURE_TEARDOWN(memcg)
+{
+	pt_child_end(&self->child);
+	if (self->group[0])
+		EXPECT_TRUE(pt_wait(5, "the cgroup to be empty",
+				    !rmdir(self->group)));
+}
+
+TEST_F_TIMEOUT(memcg, test_freed_tables_are_uncharged, TEST_SECONDS)
+{
+	struct pt_options options = { .prepare = join_group };
+	long long tables = charged.bytes / PT_TABLE;
+	long long bytes = tables * PT_PAGE;
+
+	ASSERT_EQ(0, pt_child_start(&self->child, &charged, &options));
+	ASSERT_EQ(0, pt_child_given_back(&self->child, GIVE_BACK_SECONDS));
+	if (group_pagetables(self->group) < 0)
+		SKIP(return, "memory.stat does not tell page tables");
+	EXPECT_TRUE(pt_wait(5, "the tables to be charged",
+			    group_pagetables(self->group) >= bytes));
+	ASSERT_EQ(0, pt_set_mode("always"));
+	EXPECT_TRUE(pt_wait(GONE_SECONDS, "the tables to be uncharged",
+			    group_pagetables(self->group) <=
+			    pt_child_limit_kb(&self->child) << 10));
+	EXPECT_EQ(1, pt_child_verify(&self->child, GIVE_BACK_SECONDS));
+}
+
+int main(int argc, char **argv)
+{
+	pt_begin();
+	return test_harness_run(argc, argv);
+}
