@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Page table reclaim: madvise(MADV_PT_RECLAIM), a process that asks for itself.
+ */
+#include <linux/mm.h>
+#include <linux/mmap_lock.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+
+/* Is every page of [start, end) covered by a VMA? mmap_lock is held for read. */
+static bool range_is_mapped(struct mm_struct *mm, unsigned long start,
+			    unsigned long end)
+{
+	struct vm_area_struct *vma;
+	VMA_ITERATOR(vmi, mm, start);
+
+	mmap_assert_locked(mm);
+
+	for_each_vma_range(vmi, vma, end) {
+		if (vma->vm_start > start)
+			return false;
+		start = vma->vm_end;
+	}
+	return start >= end;
+}
+
+/**
+ * pt_reclaim_advise() - carry out madvise(MADV_PT_RECLAIM)
+ * @mm: The mm; the caller holds a reference on mm_users.
+ * @start: First address, a multiple of PAGE_SIZE.
+ * @end: Address behind the last, a multiple of PAGE_SIZE, not below @start.
+ *
+ * Frees every PTE table that overlaps the range and is empty, those at its
+ * edges included, in every mode of the system and whatever prctl() says.
+ *
+ * Context: Process context, may sleep. Takes mmap_lock for read.
+ *
+ * Return: 0, also if nothing was empty; -ENOMEM if a part of the range is not
+ * mapped (the rest has been dealt with); -EAGAIN if there was no memory to work
+ * with; -EINTR on a fatal signal.
+ */
+int pt_reclaim_advise(struct mm_struct *mm, unsigned long start,
+		      unsigned long end)
+{
+	struct pt_reclaim_control *ctl;
+	enum pt_reclaim_result result;
+	unsigned long len = end - start;
+	bool mapped;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	start = untagged_addr_remote(mm, start);
+	end = start + len;
+	mapped = range_is_mapped(mm, start, end);
+	mmap_read_unlock(mm);
+
+	if (start >= mm->task_size)
+		return -ENOMEM;
+	end = min(end, mm->task_size);
+
+	ctl = kzalloc(sizeof(*ctl), GFP_KERNEL);
+	if (!ctl)
+		return -EAGAIN;
+	ctl->mm = mm;
+	ctl->addr = start & PMD_MASK;
+	ctl->end = min(ALIGN(end, PMD_SIZE), mm->task_size & PMD_MASK);
+	ctl->budget = ULONG_MAX;
+	ctl->sync = true;
+	result = pt_reclaim_range(ctl);
+	kfree(ctl);
+
+	if (result == PT_RECLAIM_KILLED)
+		return -EINTR;
+	return mapped ? 0 : -ENOMEM;
+}

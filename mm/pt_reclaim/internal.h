@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Page table reclaim: what its parts see of each other. Calls go down this
+ * list, never up:
+ *
+ *   sysfs.c   attributes
+ *   core.c    the thread and the system's mode
+ *   scan.c    who is visited, and how far the present round has come
+ *   advise.c  madvise(MADV_PT_RECLAIM)
+ *   table.c   find, confirm, detach, flush and free tables
+ *   policy.c  who takes part, which VMAs are fit
+ */
+#ifndef _MM_PT_RECLAIM_INTERNAL_H
+#define _MM_PT_RECLAIM_INTERNAL_H
+
+#include <linux/mm_types.h>
+#include <linux/pt_reclaim.h>
+
+/* policy.c */
+
+enum pt_reclaim_mode {
+	PT_RECLAIM_NEVER,
+	PT_RECLAIM_MADVISE,
+	PT_RECLAIM_ALWAYS,
+	NR_PT_RECLAIM_MODES
+};
+
+extern const char * const pt_reclaim_mode_names[NR_PT_RECLAIM_MODES];
+
+enum pt_reclaim_mode pt_reclaim_mode_get(void);
+void pt_reclaim_mode_store(enum pt_reclaim_mode mode);
+bool pt_reclaim_mm_admitted(struct mm_struct *mm);
+bool pt_reclaim_vma_fit(struct vm_area_struct *vma);
+int pt_reclaim_setting_store(struct mm_struct *mm, unsigned long setting);
+int pt_reclaim_setting_get(struct mm_struct *mm);
+
+/* table.c */
+
+/*
+ * As many tables go with one TLB flush. The flush interrupts every CPU that
+ * runs the process, so its price is shared by many tables; the batch is bounded
+ * because mmap_lock is held for read from the first table to the flush.
+ */
+#define PT_RECLAIM_BATCH	256
+
+/* What became of a table, of a batch, or of a range. */
+enum pt_reclaim_result {
+	PT_RECLAIM_DONE,	/* taken; or: the end of the range was reached */
+	PT_RECLAIM_RACED,	/* no longer empty, or no longer there */
+	PT_RECLAIM_BUSY,	/* mmap_lock was not free */
+	PT_RECLAIM_UNFIT,	/* a VMA over it does not allow it, or no VMA */
+	PT_RECLAIM_EXITING,	/* the mm has no users any more */
+	PT_RECLAIM_DENIED,	/* the mm does not take part (any more) */
+	PT_RECLAIM_BUDGET,	/* more work is left than the caller allowed */
+	PT_RECLAIM_KILLED,	/* fatal signal */
+};
+
+/**
+ * struct pt_reclaim_stats - what one walk has done
+ * @scanned: Tables looked at.
+ * @reclaimed: Tables freed.
+ * @raced: Tables not empty any more when the locks were held.
+ * @busy: Tables left because mmap_lock was not free.
+ * @unfit: Tables left because of a VMA over them.
+ * @flushes: TLB flushes issued.
+ */
+struct pt_reclaim_stats {
+	unsigned long scanned;
+	unsigned long reclaimed;
+	unsigned long raced;
+	unsigned long busy;
+	unsigned long unfit;
+	unsigned long flushes;
+};
+
+/**
+ * struct pt_reclaim_control - one walk over a range of one mm
+ * @mm: Whose tables. The caller holds mm_count; nothing else is needed.
+ * @addr: Where the walk is. Multiple of PMD_SIZE; moved on by the walk.
+ * @end: Where it ends.
+ * @budget: How much is left to do, in tables looked at. A stretch without any
+ *	table costs as much as one.
+ * @min_age: Jiffies for which a table must have been seen empty before it is
+ *	taken. 0: one look is enough.
+ * @sync: The process asks for itself: wait for mmap_lock (killable) and do not
+ *	ask whether the mm takes part.
+ * @nr: Number of tables found empty and not yet dealt with.
+ * @stats: What the walk has done.
+ * @tables: First address of each of the @nr tables.
+ *
+ * Belongs to the one task that walks; no lock.
+ */
+struct pt_reclaim_control {
+	struct mm_struct *mm;
+	unsigned long addr;
+	unsigned long end;
+	unsigned long budget;
+	unsigned long min_age;
+	bool sync;
+	unsigned int nr;
+	struct pt_reclaim_stats stats;
+	unsigned long tables[PT_RECLAIM_BATCH];
+};
+
+enum pt_reclaim_result pt_reclaim_range(struct pt_reclaim_control *ctl);
+
+/* scan.c */
+
+int pt_reclaim_registry_init(void);
+void pt_reclaim_registry_update(void);
+void pt_reclaim_registry_update_mm(struct mm_struct *mm);
+unsigned long pt_reclaim_nr_mms(void);
+unsigned long pt_reclaim_full_scans(void);
+void pt_reclaim_wake_up_scan(unsigned int nr_tables, unsigned long min_age,
+			     bool (*should_stop)(void));
+void pt_reclaim_scan_quiesce(void);
+
+/* core.c */
+
+bool pt_reclaim_available(void);
+int pt_reclaim_set_mode(enum pt_reclaim_mode mode);
+unsigned int pt_reclaim_get_sleep_millisecs(void);
+void pt_reclaim_set_sleep_millisecs(unsigned int msecs);
+unsigned int pt_reclaim_get_tables_to_scan(void);
+void pt_reclaim_set_tables_to_scan(unsigned int nr);
+
+#endif /* _MM_PT_RECLAIM_INTERNAL_H */

@@ -1,0 +1,599 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Page table reclaim: find empty PTE tables, confirm that they are, detach
+ * them, flush, free. The only file here that takes a page table lock.
+ */
+
+/**
+ * DOC: The life of a table
+ *
+ * Find. No lock at all: the walk reads each level once into a local, the way
+ * GUP-fast does, with interrupts off for a bounded number of entries. The
+ * caller's mm_count keeps the pgd, and everything below it is freed through
+ * RCU, for which disabled interrupts are a read-side critical section. Reading
+ * an empty table ends in a note of its address, nothing else.
+ *
+ * Confirm and detach. mmap_lock for read: it keeps the VMAs, and with them the
+ * page tables above the PTE table, which only munmap(), mremap() and exit
+ * free. All VMAs that overlap the table's PMD_SIZE must be fit. Then the PMD
+ * lock and, nested in it, the PTE lock: with both held nobody fills, replaces
+ * or removes the table. All entries are looked at again; if all are none the
+ * PMD entry is cleared.
+ *
+ * Whoever found the table earlier under RCU and now takes its lock must look at
+ * the PMD entry again, or see a PTE that is not none: that one proves the table
+ * attached, because a table is only detached when all its PTEs are none.
+ *
+ * Flush. Once per batch and before mmap_lock is dropped. The paging-structure
+ * caches of all CPUs that have the mm loaded may still hold the PMD entry.
+ *
+ * Free. Through RCU, always: pte_offset_map() returns under rcu_read_lock()
+ * alone. The rcu_head is in the ptdesc, so there is nothing to allocate. Even
+ * the flush does not make the grace period superfluous, not even for hardware:
+ * switch_mm_irqs_off() leaves mm_cpumask() before it loads the new CR3.
+ */
+
+#include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/mmap_lock.h>
+#include <linux/mmu_notifier.h>
+#include <linux/pgtable.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/vmstat.h>
+
+#include <asm/pgalloc.h>
+#include <asm/tlb.h>
+
+#include "../internal.h"
+#include "internal.h"
+
+#define CREATE_TRACE_POINTS
+#include <trace/events/pt_reclaim.h>
+
+/*
+ * Page table entries, of all levels, that are read with interrupts off at a
+ * stretch: eight full tables. An entry costs a handful of instructions, so that
+ * interrupts come back within 20 000 instructions, some 10 microseconds, on
+ * any machine and whatever the size of the process.
+ */
+#define FIND_ENTRIES	(8 * PTRS_PER_PTE)
+
+/* What entering a PTE table costs, in entries, beyond those that are read. */
+#define FIND_TABLE_COST	8
+
+struct find_state {
+	struct pt_reclaim_control *ctl;
+	unsigned int entries_left;
+};
+
+/* Does this entry point at a PTE table? Looks at the value alone. */
+static bool pmd_is_table(pmd_t pmd)
+{
+	return pmd_present(pmd) && !pmd_leaf(pmd) && !pmd_bad(pmd);
+}
+
+/*
+ * Returns the index of the first entry that is not none, PTRS_PER_PTE if there
+ * is none. Without the PTE lock the answer is a hint.
+ */
+static unsigned int first_used_pte(pte_t *table)
+{
+	unsigned int i;
+
+	for (i = 0; i < PTRS_PER_PTE; i++) {
+		if (!pte_none(ptep_get_lockless(table + i)))
+			break;
+	}
+	return i;
+}
+
+/*
+ * Has a table that is empty now been seen empty for long enough? The first look
+ * only takes the time: such a table may have been allocated this instant, for a
+ * fault that is about to fill it.
+ *
+ * pt_empty_since belongs to the visits of the thread, which is one task; it is
+ * read again under the locks, hence the marked accesses. 0 means not seen
+ * empty, so the lowest bit is given up for being set.
+ */
+static bool table_has_aged(struct pt_reclaim_control *ctl,
+			   struct ptdesc *ptdesc)
+{
+	unsigned long since = READ_ONCE(ptdesc->pt_empty_since);
+
+	if (!ctl->min_age)
+		return true;
+	if (!since) {
+		WRITE_ONCE(ptdesc->pt_empty_since, jiffies | 1);
+		return false;
+	}
+	return time_after_eq(jiffies, since + ctl->min_age);
+}
+
+/*
+ * The table cannot be freed under us: interrupts are off. It may be detached or
+ * filled at any moment, which is found out under the locks.
+ */
+static void find_look_at_table(struct find_state *find, pmd_t pmd,
+			       unsigned long addr)
+{
+	struct pt_reclaim_control *ctl = find->ctl;
+	struct ptdesc *ptdesc = page_ptdesc(pmd_page(pmd));
+	unsigned int used, cost;
+	pte_t *table;
+
+	/* On the local copy: this clears an entry that it takes for bad. */
+	table = pte_offset_map(&pmd, addr);
+	if (!table)
+		return;
+	used = first_used_pte(table);
+	pte_unmap(table);
+
+	ctl->stats.scanned++;
+	ctl->budget--;
+	cost = FIND_TABLE_COST + used;
+	find->entries_left -= min(find->entries_left, cost);
+
+	if (used < PTRS_PER_PTE) {
+		if (READ_ONCE(ptdesc->pt_empty_since))
+			WRITE_ONCE(ptdesc->pt_empty_since, 0);
+	} else if (table_has_aged(ctl, ptdesc)) {
+		ctl->tables[ctl->nr++] = addr;
+	}
+}
+
+/*
+ * The walkers of the four upper levels: each reads its entries once, steps over
+ * leaves and entries that are not present, and returns false when the stretch
+ * has to end; ctl->addr is then where to go on.
+ */
+static bool find_may_go_on(struct find_state *find, unsigned long addr)
+{
+	struct pt_reclaim_control *ctl = find->ctl;
+
+	ctl->addr = addr;
+	if (!find->entries_left || !ctl->budget || ctl->nr == PT_RECLAIM_BATCH)
+		return false;
+	find->entries_left--;
+	return true;
+}
+
+static bool find_in_pmds(struct find_state *find, pud_t *pudp, pud_t pud,
+			 unsigned long addr, unsigned long end)
+{
+	pmd_t *pmdp = pmd_offset_lockless(pudp, pud, addr);
+	unsigned long next;
+
+	do {
+		pmd_t pmd = pmdp_get_lockless(pmdp);
+
+		next = pmd_addr_end(addr, end);
+		if (!find_may_go_on(find, addr))
+			return false;
+		if (pmd_is_table(pmd))
+			find_look_at_table(find, pmd, addr);
+	} while (pmdp++, addr = next, addr != end);
+
+	return true;
+}
+
+static bool find_in_puds(struct find_state *find, p4d_t *p4dp, p4d_t p4d,
+			 unsigned long addr, unsigned long end)
+{
+	pud_t *pudp = pud_offset_lockless(p4dp, p4d, addr);
+	unsigned long next;
+
+	do {
+		pud_t pud = READ_ONCE(*pudp);
+
+		next = pud_addr_end(addr, end);
+		if (!find_may_go_on(find, addr))
+			return false;
+		if (!pud_present(pud) || pud_leaf(pud) || pud_bad(pud))
+			continue;
+		if (!find_in_pmds(find, pudp, pud, addr, next))
+			return false;
+	} while (pudp++, addr = next, addr != end);
+
+	return true;
+}
+
+static bool find_in_p4ds(struct find_state *find, pgd_t *pgdp, pgd_t pgd,
+			 unsigned long addr, unsigned long end)
+{
+	p4d_t *p4dp = p4d_offset_lockless(pgdp, pgd, addr);
+	unsigned long next;
+
+	do {
+		p4d_t p4d = READ_ONCE(*p4dp);
+
+		next = p4d_addr_end(addr, end);
+		if (!find_may_go_on(find, addr))
+			return false;
+		if (!p4d_present(p4d) || p4d_leaf(p4d) || p4d_bad(p4d))
+			continue;
+		if (!find_in_puds(find, p4dp, p4d, addr, next))
+			return false;
+	} while (p4dp++, addr = next, addr != end);
+
+	return true;
+}
+
+static void find_in_pgds(struct find_state *find, unsigned long addr,
+			 unsigned long end)
+{
+	pgd_t *pgdp = pgd_offset(find->ctl->mm, addr);
+	unsigned long next;
+
+	do {
+		pgd_t pgd = READ_ONCE(*pgdp);
+
+		next = pgd_addr_end(addr, end);
+		if (!find_may_go_on(find, addr))
+			return;
+		if (!pgd_present(pgd) || pgd_bad(pgd))
+			continue;
+		if (!find_in_p4ds(find, pgdp, pgd, addr, next))
+			return;
+	} while (pgdp++, addr = next, addr != end);
+
+	find->ctl->addr = end;
+}
+
+/*
+ * One stretch. With interrupts off the CPU holds up every grace period, and the
+ * tables of all levels are freed through RCU, by munmap() and exit as well.
+ */
+static void find_tables(struct pt_reclaim_control *ctl)
+{
+	struct find_state find = { .ctl = ctl, .entries_left = FIND_ENTRIES };
+	unsigned long scanned = ctl->stats.scanned;
+
+	local_irq_disable();
+	find_in_pgds(&find, ctl->addr, ctl->end);
+	local_irq_enable();
+
+	if (ctl->stats.scanned == scanned)
+		ctl->budget--;
+}
+
+/*
+ * May the table at @addr go, as far as VMAs are concerned? A table without any
+ * VMA is not ours: only what is mapped can be filled again by a fault, and
+ * what is not mapped is being unmapped by somebody.
+ */
+static bool vmas_allow(struct mm_struct *mm, unsigned long addr)
+{
+	struct vm_area_struct *vma;
+	bool found = false;
+	VMA_ITERATOR(vmi, mm, addr);
+
+	for_each_vma_range(vmi, vma, addr + PMD_SIZE) {
+		if (!pt_reclaim_vma_fit(vma))
+			return false;
+		found = true;
+	}
+	return found;
+}
+
+/*
+ * The PTE lock nests inside the PMD lock. In a kernel for few CPUs, which does
+ * not split page table locks, the two are the same.
+ */
+static void lock_pte_table(spinlock_t *ptl, spinlock_t *pml)
+{
+	if (ptl != pml)
+		spin_lock_nested(ptl, SINGLE_DEPTH_NESTING);
+}
+
+static void unlock_pte_table(spinlock_t *ptl, spinlock_t *pml)
+{
+	if (ptl != pml)
+		spin_unlock(ptl);
+}
+
+/*
+ * The entries of this table are none, but a TLB may still hold what they were:
+ * whoever cleared them may flush later, zap with its mmu_gather and reclaim
+ * with its batch. As long as the table stays, that does no harm that the rivals
+ * do not expect. Once it is gone, mprotect(), munmap() and mremap() step over
+ * the place instead of making up for a batched flush, and a fault may map a
+ * huge page there: translations of two sizes for one address, which some CPUs
+ * answer with a machine check.
+ *
+ * Both kinds of rival announce the flush before they let go of the PTE lock,
+ * which the caller holds. Returns false if there is one to wait for: the thread
+ * comes back later, a process that asks for itself pays for a flush.
+ */
+static bool stale_entries_flushed(struct pt_reclaim_control *ctl)
+{
+	flush_tlb_batched_pending(ctl->mm);
+	if (!mm_tlb_flush_pending(ctl->mm))
+		return true;
+	if (!ctl->sync)
+		return false;
+	flush_tlb_mm(ctl->mm);
+	ctl->stats.flushes++;
+	return true;
+}
+
+/*
+ * Detaches the table at @addr and puts it on @detached, if it is still empty.
+ * The caller holds mmap_lock for read and has asked the VMAs, so that the upper
+ * levels stay and no leaf but a THP can be met.
+ */
+static enum pt_reclaim_result detach_table(struct pt_reclaim_control *ctl,
+					   unsigned long addr,
+					   struct list_head *detached)
+{
+	enum pt_reclaim_result result = PT_RECLAIM_RACED;
+	struct mm_struct *mm = ctl->mm;
+	struct ptdesc *ptdesc;
+	spinlock_t *pml, *ptl;
+	pmd_t *pmdp, pmd;
+	pte_t *table;
+
+	mmap_assert_locked(mm);
+
+	pmdp = mm_find_pmd(mm, addr);
+	if (!pmdp)
+		return PT_RECLAIM_RACED;
+
+	pml = pmd_lock(mm, pmdp);
+	pmd = pmdp_get(pmdp);
+	if (!pmd_is_table(pmd))
+		goto unlock_pmd;
+
+	/* Another table than the one that was found must age by itself. */
+	ptdesc = page_ptdesc(pmd_page(pmd));
+	if (!table_has_aged(ctl, ptdesc))
+		goto unlock_pmd;
+
+	table = pte_offset_map(&pmd, addr);
+	if (!table)
+		goto unlock_pmd;
+	ptl = pte_lockptr(mm, &pmd);
+	lock_pte_table(ptl, pml);
+
+	if (first_used_pte(table) == PTRS_PER_PTE) {
+		if (stale_entries_flushed(ctl)) {
+			pmd_clear(pmdp);
+			mm_dec_nr_ptes(mm);
+			result = PT_RECLAIM_DONE;
+		} else {
+			result = PT_RECLAIM_BUSY;
+		}
+	}
+
+	unlock_pte_table(ptl, pml);
+	pte_unmap(table);
+unlock_pmd:
+	spin_unlock(pml);
+
+	/* It is ours now: nobody else uses the list head of a detached table. */
+	if (result == PT_RECLAIM_DONE)
+		list_add_tail(&ptdesc->pt_list, detached);
+	return result;
+}
+
+/*
+ * Makes all CPUs forget the detached tables, whose addresses are in
+ * [start, end). freed_tables makes it reach lazy CPUs too: their page walkers
+ * may still use cached PMD entries. An IOMMU that shares the page table
+ * walks these very tables; the flush tells it through
+ * mmu_notifier_arch_invalidate_secondary_tlbs(). Other secondary MMUs map
+ * pages, of which an empty table has none.
+ *
+ * mmap_lock is held for read, by the caller.
+ */
+static void flush_detached(struct mm_struct *mm, unsigned long start,
+			   unsigned long end, unsigned int nr_tables)
+{
+	struct mmu_gather tlb;
+
+	mmap_assert_locked(mm);
+
+	trace_mm_pt_reclaim_flush(mm, start, end, nr_tables);
+	tlb_gather_mmu(&tlb, mm);
+	tlb_flush_pmd_range(&tlb, start, end - start);
+	tlb.freed_tables = 1;
+	tlb_finish_mmu(&tlb);
+}
+
+static void free_detached(struct mm_struct *mm, struct list_head *detached)
+{
+	struct ptdesc *ptdesc, *next;
+
+	list_for_each_entry_safe(ptdesc, next, detached, pt_list)
+		pte_free_defer(mm, ptdesc_page(ptdesc));
+}
+
+static void count_result(struct pt_reclaim_control *ctl,
+			 enum pt_reclaim_result result)
+{
+	switch (result) {
+	case PT_RECLAIM_DONE:
+		ctl->stats.reclaimed++;
+		break;
+	case PT_RECLAIM_RACED:
+		ctl->stats.raced++;
+		break;
+	case PT_RECLAIM_UNFIT:
+		ctl->stats.unfit++;
+		break;
+	case PT_RECLAIM_BUSY:
+		ctl->stats.busy++;
+		break;
+	default:
+		break;
+	}
+}
+
+/*
+ * Deals with the found tables from index *@next on, until all are dealt with or
+ * somebody waits for mmap_lock. mmap_lock is held for read.
+ */
+static void take_locked(struct pt_reclaim_control *ctl, unsigned int *next)
+{
+	unsigned long start = ULONG_MAX, end = 0;
+	unsigned int taken = 0;
+	LIST_HEAD(detached);
+
+	while (*next < ctl->nr) {
+		unsigned long addr = ctl->tables[(*next)++];
+		enum pt_reclaim_result result = PT_RECLAIM_UNFIT;
+
+		if (vmas_allow(ctl->mm, addr))
+			result = detach_table(ctl, addr, &detached);
+		trace_mm_pt_reclaim_table(ctl->mm, addr, result);
+		count_result(ctl, result);
+
+		if (result == PT_RECLAIM_DONE) {
+			start = min(start, addr);
+			end = addr + PMD_SIZE;
+			taken++;
+		}
+		if (mmap_lock_is_contended(ctl->mm))
+			break;
+		cond_resched();
+	}
+
+	if (taken) {
+		flush_detached(ctl->mm, start, end, taken);
+		ctl->stats.flushes++;
+	}
+	free_detached(ctl->mm, &detached);
+}
+
+/*
+ * Takes mmap_lock for read. The thread never waits for it; a process that asks
+ * for itself does. Once it is held:
+ *
+ * - mm_users is not zero, and exit_mmap() waits for the lock before it frees
+ *   page tables;
+ * - the mm is not one that dup_mmap() left half done, nor is the OOM reaper
+ *   at it;
+ * - the mm takes part, unless it is asking for itself.
+ */
+static enum pt_reclaim_result lock_mm(struct pt_reclaim_control *ctl)
+{
+	struct mm_struct *mm = ctl->mm;
+
+	if (ctl->sync) {
+		if (mmap_read_lock_killable(mm))
+			return PT_RECLAIM_KILLED;
+	} else if (!mmap_read_trylock(mm)) {
+		return PT_RECLAIM_BUSY;
+	}
+
+	if (!atomic_read(&mm->mm_users) || test_bit(MMF_UNSTABLE, &mm->flags)) {
+		mmap_read_unlock(mm);
+		return PT_RECLAIM_EXITING;
+	}
+	if (!ctl->sync && !pt_reclaim_mm_admitted(mm)) {
+		mmap_read_unlock(mm);
+		return PT_RECLAIM_DENIED;
+	}
+	return PT_RECLAIM_DONE;
+}
+
+/*
+ * Takes the tables that were found. What the thread has to leave because
+ * mmap_lock is not free, or because somebody waits for it, keeps its age and
+ * goes on the next visit.
+ */
+static enum pt_reclaim_result take_tables(struct pt_reclaim_control *ctl)
+{
+	enum pt_reclaim_result result = PT_RECLAIM_DONE;
+	unsigned int next = 0;
+
+	while (next < ctl->nr) {
+		result = lock_mm(ctl);
+		if (result != PT_RECLAIM_DONE)
+			break;
+		take_locked(ctl, &next);
+		mmap_read_unlock(ctl->mm);
+		if (!ctl->sync && next < ctl->nr) {
+			result = PT_RECLAIM_BUSY;
+			break;
+		}
+	}
+
+	if (result == PT_RECLAIM_BUSY) {
+		ctl->stats.busy += ctl->nr - next;
+		result = PT_RECLAIM_DONE;
+	}
+	ctl->nr = 0;
+	return result;
+}
+
+static enum pt_reclaim_result walk_range(struct pt_reclaim_control *ctl)
+{
+	enum pt_reclaim_result result;
+
+	while (ctl->addr < ctl->end) {
+		if (!ctl->budget)
+			return PT_RECLAIM_BUDGET;
+		if (!atomic_read(&ctl->mm->mm_users))
+			return PT_RECLAIM_EXITING;
+		if (fatal_signal_pending(current))
+			return PT_RECLAIM_KILLED;
+
+		find_tables(ctl);
+		if (ctl->nr == PT_RECLAIM_BATCH || ctl->addr == ctl->end ||
+		    !ctl->budget) {
+			result = take_tables(ctl);
+			if (result != PT_RECLAIM_DONE)
+				return result;
+		}
+		cond_resched();
+	}
+	return PT_RECLAIM_DONE;
+}
+
+static void count_events(const struct pt_reclaim_stats *stats)
+{
+	count_vm_events(PTRECLAIM_SCANNED, stats->scanned);
+	count_vm_events(PTRECLAIM_RECLAIMED, stats->reclaimed);
+	count_vm_events(PTRECLAIM_RACED, stats->raced);
+	count_vm_events(PTRECLAIM_BUSY, stats->busy);
+	count_vm_events(PTRECLAIM_UNFIT, stats->unfit);
+	count_vm_events(PTRECLAIM_FLUSH, stats->flushes);
+}
+
+/**
+ * pt_reclaim_range() - free the empty PTE tables in a range of one mm
+ * @ctl: Which range of which mm, how much work, how old.
+ *
+ * Looks at the tables of [@ctl->addr, @ctl->end), both multiples of PMD_SIZE,
+ * in order. On return @ctl->addr is where to go on and @ctl->stats says what
+ * this call has done.
+ *
+ * Context: Process context, may sleep. The caller holds mm_count of @ctl->mm
+ * and neither its mmap_lock nor any lock that nests inside. Takes mmap_lock for
+ * read: by trylock, or killable if @ctl->sync.
+ *
+ * Return:
+ * * PT_RECLAIM_DONE - the end of the range was reached
+ * * PT_RECLAIM_BUDGET - the budget is used up
+ * * PT_RECLAIM_EXITING - nobody uses the mm any more
+ * * PT_RECLAIM_DENIED - the mm does not take part any more
+ * * PT_RECLAIM_KILLED - a fatal signal is pending
+ */
+enum pt_reclaim_result pt_reclaim_range(struct pt_reclaim_control *ctl)
+{
+	enum pt_reclaim_result result;
+
+	VM_WARN_ON_ONCE((ctl->addr | ctl->end) & ~PMD_MASK);
+	VM_WARN_ON_ONCE(ctl->end > ctl->mm->task_size);
+	might_sleep();
+
+	ctl->stats = (struct pt_reclaim_stats){ };
+	trace_mm_pt_reclaim_range_begin(ctl->mm, ctl->addr, ctl->sync);
+	result = walk_range(ctl);
+	trace_mm_pt_reclaim_range_end(ctl->mm, ctl->addr, ctl->stats.scanned,
+				      ctl->stats.reclaimed, result);
+	count_events(&ctl->stats);
+	return result;
+}
