@@ -138,6 +138,14 @@ void pt_fill_page(void *page, __u64 seed, __u64 number);
 bool pt_page_is_intact(const void *page, __u64 seed, __u64 number);
 bool pt_page_is_zero(const void *page);
 
+/* Reads a byte, so that its page is there. */
+static inline void pt_touch(const char *page)
+{
+	char byte = *page;
+
+	asm volatile("" : "+r" (byte));
+}
+
 int pt_pagemap_open(void);
 int pt_pagemap_read(int fd, const void *start, __u64 *entries, size_t pages);
 /* How many pages of the range have any of @bits; negative errno on failure */
