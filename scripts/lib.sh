@@ -8,6 +8,9 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 # Used by the scripts that source this file.
 # shellcheck disable=SC2034
 build=$top/build
+patches=$top/patches/6.12
+# Where this repository keeps new files for the kernel tree.
+overlay_roots=(mm include Documentation tools)
 
 # die MESSAGE: one line that says what is wrong and what to do about it.
 die() {
@@ -53,4 +56,23 @@ locked() {
 		say "waiting for another run that works on $1"
 		flock 9
 	fi
+}
+
+# The new files of the repository, in a stable order.
+overlay_files() {
+	local root
+	for root in "${overlay_roots[@]}"; do
+		[[ -d $top/$root ]] || continue
+		(cd "$top" && find "$root" -type f ! -name '*~' ! -name '.*.swp' ! -name '*.orig' ! -name '*.rej')
+	done | sort
+}
+
+series() {
+	[[ -f $patches/series ]] || return 0
+	sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' "$patches/series"
+}
+
+# The existing files that a patch changes.
+touched_by() {
+	sed -n -e 's|^--- a/\([^\t]*\).*|\1|p' -e 's|^+++ b/\([^\t]*\).*|\1|p' "$1" | sort -u
 }

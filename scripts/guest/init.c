@@ -25,10 +25,10 @@
 #include <linux/membarrier.h>
 #include <net/if.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdnoreturn.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -90,7 +90,7 @@ static const char *const guest_links[][2] = {
 
 static int job_dir = -1;
 
-static void power_off(void)
+static noreturn void power_off(void)
 {
 	sync();
 	reboot(RB_POWER_OFF);
@@ -99,35 +99,27 @@ static void power_off(void)
 }
 
 /* No status file is left: that is how the host knows. */
-static void __attribute__((noreturn, format(printf, 1, 2)))
-give_up(const char *format, ...)
+static noreturn void give_up(const char *doing, const char *to)
 {
 	int saved = errno;
-	va_list args;
-	char text[512];
-	int kmsg;
+	int kmsg = open("/dev/kmsg", O_WRONLY);
 
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	kmsg = open("/dev/kmsg", O_WRONLY);
 	if (kmsg >= 0)
-		dprintf(kmsg, "guest-init: %s: %s\n", text, strerror(saved));
+		dprintf(kmsg, "guest-init: %s %s: %s\n", doing, to, strerror(saved));
 	power_off();
-	__builtin_unreachable();
 }
 
 static void make_dir(const char *path)
 {
 	if (mkdir(path, 0755) && errno != EEXIST)
-		give_up("mkdir %s", path);
+		give_up("mkdir", path);
 }
 
 static void mount_at(const char *source, const char *target, const char *type,
 		     unsigned long flags, const char *options)
 {
 	if (mount(source, target, type, flags, options))
-		give_up("mount %s on %s", type, target);
+		give_up("mount", target);
 }
 
 /* The host's root under a tmpfs: everything can be written, nothing is. */
@@ -151,7 +143,7 @@ static void open_job(void)
 	mount_at("job", "/job", "9p", 0, P9_OPTIONS ",cache=none");
 	job_dir = open("/job", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (job_dir < 0)
-		give_up("open the job directory");
+		give_up("open", "the job directory");
 }
 
 static int create_in_job(const char *name)
@@ -159,7 +151,7 @@ static int create_in_job(const char *name)
 	int fd = openat(job_dir, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 
 	if (fd < 0)
-		give_up("create %s in the job directory", name);
+		give_up("create", name);
 	return fd;
 }
 
@@ -169,7 +161,7 @@ static void enter_root(void)
 	size_t i;
 
 	if (chdir("/newroot"))
-		give_up("chdir /newroot");
+		give_up("chdir", "/newroot");
 	for (i = 0; i < ARRAY_SIZE(guest_mounts); i++) {
 		at = &guest_mounts[i];
 		make_dir(at->target);
@@ -177,10 +169,10 @@ static void enter_root(void)
 	}
 	mount_at(".", "/", NULL, MS_MOVE, NULL);
 	if (chroot(".") || chdir("/"))
-		give_up("enter the new root");
+		give_up("enter", "the new root");
 	for (i = 0; i < ARRAY_SIZE(guest_links); i++)
 		if (symlink(guest_links[i][0], guest_links[i][1]) && errno != EEXIST)
-			give_up("link %s", guest_links[i][1]);
+			give_up("link", guest_links[i][1]);
 }
 
 static void loopback_up(void)
@@ -189,10 +181,10 @@ static void loopback_up(void)
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
 	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &request))
-		give_up("loopback");
+		give_up("bring up", "loopback");
 	request.ifr_flags |= IFF_UP | IFF_RUNNING;
 	if (ioctl(fd, SIOCSIFFLAGS, &request))
-		give_up("loopback");
+		give_up("bring up", "loopback");
 	close(fd);
 }
 
@@ -201,7 +193,7 @@ static void write_file(const char *path, const char *text)
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		give_up("write %s", path);
+		give_up("write", path);
 	close(fd);
 }
 
@@ -211,9 +203,9 @@ static void configure_guest(void)
 
 	loopback_up();
 	if (sethostname("guest", 5))
-		give_up("sethostname");
+		give_up("set", "the host name");
 	if (!access("/dev/vda", F_OK) && swapon("/dev/vda", 0))
-		give_up("swapon /dev/vda");
+		give_up("swapon", "/dev/vda");
 	write_file("/sys/fs/cgroup/cgroup.subtree_control",
 		   "+cpu +cpuset +memory +pids");
 	setrlimit(RLIMIT_NOFILE, &files);
@@ -231,7 +223,7 @@ static char *read_all(int fd, size_t *length)
 			text = realloc(text, room *= 2);
 	}
 	if (!text || got < 0)
-		give_up("read the job");
+		give_up("read", "the job");
 	text[used] = '\0';
 	*length = used;
 	return text;
@@ -246,17 +238,17 @@ static struct spec read_spec(void)
 	char *text, *at, **word;
 
 	if (fd < 0)
-		give_up("open the job");
+		give_up("open", "the job");
 	text = read_all(fd, &length);
 	close(fd);
 	word = calloc(length + 1, sizeof(*word));
 	if (!word)
-		give_up("memory for the job");
+		give_up("find memory for", "the job");
 	for (at = text; at < text + length; at += strlen(at) + 1)
 		word[words++] = at;
 	errno = EINVAL;
 	if (words <= COMMAND)
-		give_up("the job has %zu words", words);
+		give_up("read", "the job: too few words");
 	return (struct spec){
 		.mode = word[MODE],
 		.directory = word[DIRECTORY],
@@ -318,10 +310,10 @@ static int start_relay(const char *name, pid_t *pid)
 	int file = create_in_job(name), ends[2];
 
 	if (pipe2(ends, O_CLOEXEC))
-		give_up("pipe");
+		give_up("open", "a pipe");
 	*pid = fork();
 	if (*pid < 0)
-		give_up("fork");
+		give_up("fork", "a process");
 	if (!*pid) {
 		close(ends[1]);
 		relay(ends[0], file);
@@ -331,7 +323,7 @@ static int start_relay(const char *name, pid_t *pid)
 	return ends[1];
 }
 
-static void __attribute__((noreturn))
+static noreturn void
 run_command(const struct spec *spec, int in, int out, int err)
 {
 	bool tty = !strcmp(spec->mode, "tty");
@@ -403,7 +395,7 @@ static int wait_for(pid_t wanted)
 	do {
 		pid = waitpid(-1, &status, 0);
 		if (pid < 0 && errno != EINTR)
-			give_up("wait");
+			give_up("wait for", "a process");
 	} while (pid != wanted);
 	return status;
 }
@@ -441,7 +433,7 @@ static int run_batch(const struct spec *spec)
 	err = start_relay("stderr", &relays[1]);
 	command = fork();
 	if (command < 0)
-		give_up("fork");
+		give_up("fork", "a process");
 	if (!command)
 		run_command(spec, in, out, err);
 	close(in);
@@ -458,10 +450,10 @@ static int run_tty(const struct spec *spec)
 	pid_t command;
 
 	if (tty < 0)
-		give_up("open /dev/hvc0");
+		give_up("open", "/dev/hvc0");
 	command = fork();
 	if (command < 0)
-		give_up("fork");
+		give_up("fork", "a process");
 	if (!command)
 		run_command(spec, tty, tty, tty);
 	return exit_code(wait_for(command));
