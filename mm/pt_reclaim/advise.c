@@ -12,8 +12,8 @@
 static bool range_is_mapped(struct mm_struct *mm, unsigned long start,
 			    unsigned long end)
 {
-	struct vm_area_struct *vma;
 	VMA_ITERATOR(vmi, mm, start);
+	struct vm_area_struct *vma;
 
 	mmap_assert_locked(mm);
 

@@ -89,7 +89,11 @@ static void kptreclaimd_sleep(void)
 static int kptreclaimd(void *unused)
 {
 	set_freezable();
-	set_user_nice(current, MAX_NICE);
+	/*
+	 * Not MAX_NICE: empty tables are to be had back from a machine whose
+	 * CPUs are all busy, too, and the work between two sleeps is bounded.
+	 */
+	set_user_nice(current, 5);
 
 	while (!kthread_should_stop()) {
 		pt_reclaim_wake_up_scan(pt_reclaim_get_tables_to_scan(),

@@ -26,6 +26,8 @@
  *
  * Flush. Once per batch and before mmap_lock is dropped. The paging-structure
  * caches of all CPUs that have the mm loaded may still hold the PMD entry.
+ * Somebody else's flush that is pending for the cleared entries cannot be left
+ * to him, see flush_stale_entries().
  *
  * Free. Through RCU, always: pte_offset_map() returns under rcu_read_lock()
  * alone. The rcu_head is in the ptdesc, so there is nothing to allocate. Even
@@ -61,6 +63,13 @@
 
 /* What entering a PTE table costs, in entries, beyond those that are read. */
 #define FIND_TABLE_COST	8
+
+/*
+ * Tables that are detached under one hold of the PMD lock, for which a fault
+ * that needs a new table in the same 1 GiB waits. If TLB flushes are pending
+ * there is one flush for each group.
+ */
+#define DETACH_GROUP	8
 
 struct find_state {
 	struct pt_reclaim_control *ctl;
@@ -265,9 +274,9 @@ static void find_tables(struct pt_reclaim_control *ctl)
  */
 static bool vmas_allow(struct mm_struct *mm, unsigned long addr)
 {
+	VMA_ITERATOR(vmi, mm, addr);
 	struct vm_area_struct *vma;
 	bool found = false;
-	VMA_ITERATOR(vmi, mm, addr);
 
 	for_each_vma_range(vmi, vma, addr + PMD_SIZE) {
 		if (!pt_reclaim_vma_fit(vma))
@@ -293,112 +302,177 @@ static void unlock_pte_table(spinlock_t *ptl, spinlock_t *pml)
 		spin_unlock(ptl);
 }
 
-/*
- * The entries of this table are none, but a TLB may still hold what they were:
- * whoever cleared them may flush later, zap with its mmu_gather and reclaim
- * with its batch. As long as the table stays, that does no harm that the rivals
- * do not expect. Once it is gone, mprotect(), munmap() and mremap() step over
- * the place instead of making up for a batched flush, and a fault may map a
- * huge page there: translations of two sizes for one address, which some CPUs
- * answer with a machine check.
- *
- * Both kinds of rival announce the flush before they let go of the PTE lock,
- * which the caller holds. Returns false if there is one to wait for: the thread
- * comes back later, a process that asks for itself pays for a flush.
- */
-static bool stale_entries_flushed(struct pt_reclaim_control *ctl)
-{
-	flush_tlb_batched_pending(ctl->mm);
-	if (!mm_tlb_flush_pending(ctl->mm))
-		return true;
-	if (!ctl->sync)
-		return false;
-	flush_tlb_mm(ctl->mm);
-	ctl->stats.flushes++;
-	return true;
-}
+/* The found tables on their way out. mmap_lock is held for read throughout. */
+struct take_state {
+	struct pt_reclaim_control *ctl;
+	unsigned int next;		/* first in ctl->tables not dealt with */
+	struct list_head detached;	/* through ptdesc->pt_list */
+	unsigned int nr_detached;
+	unsigned long start;		/* where the detached tables lie */
+	unsigned long end;
+};
 
 /*
- * Detaches the table at @addr and puts it on @detached, if it is still empty.
- * The caller holds mmap_lock for read and has asked the VMAs, so that the upper
- * levels stay and no leaf but a THP can be met.
+ * Detaches the table at @addr, if it is still empty. The caller holds the PMD
+ * lock, @pml, and has asked the VMAs, so that no leaf but a THP can be met.
  */
-static enum pt_reclaim_result detach_table(struct pt_reclaim_control *ctl,
-					   unsigned long addr,
-					   struct list_head *detached)
+static enum pt_reclaim_result detach_table(struct take_state *take,
+					   pmd_t *pmdp, spinlock_t *pml,
+					   unsigned long addr)
 {
-	enum pt_reclaim_result result = PT_RECLAIM_RACED;
-	struct mm_struct *mm = ctl->mm;
+	struct mm_struct *mm = take->ctl->mm;
+	pmd_t pmd = pmdp_get(pmdp);
 	struct ptdesc *ptdesc;
-	spinlock_t *pml, *ptl;
-	pmd_t *pmdp, pmd;
+	spinlock_t *ptl;	/* of the PTE table */
 	pte_t *table;
+	bool empty;
 
-	mmap_assert_locked(mm);
+	lockdep_assert_held(pml);
 
-	pmdp = mm_find_pmd(mm, addr);
-	if (!pmdp)
-		return PT_RECLAIM_RACED;
-
-	pml = pmd_lock(mm, pmdp);
-	pmd = pmdp_get(pmdp);
 	if (!pmd_is_table(pmd))
-		goto unlock_pmd;
+		return PT_RECLAIM_RACED;
 
 	/* Another table than the one that was found must age by itself. */
 	ptdesc = page_ptdesc(pmd_page(pmd));
-	if (!table_has_aged(ctl, ptdesc))
-		goto unlock_pmd;
+	if (!table_has_aged(take->ctl, ptdesc))
+		return PT_RECLAIM_RACED;
 
 	table = pte_offset_map(&pmd, addr);
 	if (!table)
-		goto unlock_pmd;
+		return PT_RECLAIM_RACED;
 	ptl = pte_lockptr(mm, &pmd);
 	lock_pte_table(ptl, pml);
-
-	if (first_used_pte(table) == PTRS_PER_PTE) {
-		if (stale_entries_flushed(ctl)) {
-			pmd_clear(pmdp);
-			mm_dec_nr_ptes(mm);
-			result = PT_RECLAIM_DONE;
-		} else {
-			result = PT_RECLAIM_BUSY;
-		}
+	empty = first_used_pte(table) == PTRS_PER_PTE;
+	if (empty) {
+		pmd_clear(pmdp);
+		mm_dec_nr_ptes(mm);
 	}
-
 	unlock_pte_table(ptl, pml);
 	pte_unmap(table);
-unlock_pmd:
-	spin_unlock(pml);
+	if (!empty)
+		return PT_RECLAIM_RACED;
 
 	/* It is ours now: nobody else uses the list head of a detached table. */
-	if (result == PT_RECLAIM_DONE)
-		list_add_tail(&ptdesc->pt_list, detached);
-	return result;
+	list_add_tail(&ptdesc->pt_list, &take->detached);
+	take->nr_detached++;
+	take->start = min(take->start, addr);
+	take->end = max(take->end, addr + PMD_SIZE);
+	return PT_RECLAIM_DONE;
 }
 
 /*
- * Makes all CPUs forget the detached tables, whose addresses are in
- * [start, end). freed_tables makes it reach lazy CPUs too: their page walkers
- * may still use cached PMD entries. An IOMMU that shares the page table
- * walks these very tables; the flush tells it through
+ * The entries of the detached tables were none, but a TLB may still hold what
+ * they were before: whoever cleared them may flush later, zap with its
+ * mmu_gather and reclaim with its batch. As long as the table stays, its next
+ * user expects that. Once it is gone,
+ *
+ * - a fault may map a huge page there: translations of two sizes for one
+ *   address, which some CPUs answer with a machine check. No fault can until
+ *   the PMD lock is dropped;
+ * - mprotect(), munmap() and mremap() step over the place instead of making up
+ *   for reclaim's flush. They cannot until mmap_lock is dropped.
+ *
+ * Both rivals announce the flush before they let go of the PTE lock, which has
+ * been taken since.
+ */
+static void flush_stale_entries(struct pt_reclaim_control *ctl)
+{
+	flush_tlb_batched_pending(ctl->mm);
+	if (mm_tlb_flush_pending(ctl->mm)) {
+		flush_tlb_mm(ctl->mm);
+		ctl->stats.flushes++;
+	}
+}
+
+/*
+ * Detaches @nr tables from the next one on, all of them in one PMD table and
+ * under fit VMAs.
+ */
+static void detach_group(struct take_state *take, unsigned int nr)
+{
+	struct pt_reclaim_control *ctl = take->ctl;
+	unsigned long first = ctl->tables[take->next];
+	unsigned int detached_before = take->nr_detached;
+	spinlock_t *pml;	/* of the PMD table */
+	pmd_t *pmdp;
+
+	pmdp = mm_find_pmd(ctl->mm, first);
+	if (!pmdp) {
+		ctl->stats.raced += nr;
+		take->next += nr;
+		return;
+	}
+
+	pml = pmd_lock(ctl->mm, pmdp);
+	while (nr--) {
+		unsigned long addr = ctl->tables[take->next++];
+		enum pt_reclaim_result result;
+
+		result = detach_table(take, pmdp + ((addr - first) >> PMD_SHIFT),
+				      pml, addr);
+		trace_mm_pt_reclaim_table(ctl->mm, addr, result);
+		if (result == PT_RECLAIM_DONE)
+			ctl->stats.reclaimed++;
+		else
+			ctl->stats.raced++;
+	}
+	if (take->nr_detached > detached_before)
+		flush_stale_entries(ctl);
+	spin_unlock(pml);
+}
+
+/*
+ * How many tables from the next one on can be dealt with under one hold of the
+ * PMD lock? The VMAs are asked here, before anything else: they vouch for the
+ * upper levels being tables, and keep them. Steps over what they do not allow;
+ * 0 if nothing is left.
+ */
+static unsigned int next_group(struct take_state *take)
+{
+	struct pt_reclaim_control *ctl = take->ctl;
+	unsigned int nr = 0;
+
+	while (take->next + nr < ctl->nr && nr < DETACH_GROUP) {
+		unsigned long addr = ctl->tables[take->next + nr];
+
+		if (nr && (addr & PUD_MASK) !=
+			  (ctl->tables[take->next] & PUD_MASK))
+			break;
+		if (vmas_allow(ctl->mm, addr)) {
+			nr++;
+			continue;
+		}
+		if (nr)
+			break;
+		trace_mm_pt_reclaim_table(ctl->mm, addr, PT_RECLAIM_UNFIT);
+		ctl->stats.unfit++;
+		take->next++;
+	}
+	return nr;
+}
+
+/*
+ * Makes all CPUs forget the detached tables. freed_tables makes it reach lazy
+ * CPUs too: their page walkers may still use cached PMD entries. An IOMMU that
+ * shares the page table walks these very tables; the flush tells it through
  * mmu_notifier_arch_invalidate_secondary_tlbs(). Other secondary MMUs map
  * pages, of which an empty table has none.
  *
- * mmap_lock is held for read, by the caller.
+ * The mmu_gather is open for the flush alone: as long as it is, everybody else
+ * who flushes for this mm flushes all of it.
  */
-static void flush_detached(struct mm_struct *mm, unsigned long start,
-			   unsigned long end, unsigned int nr_tables)
+static void flush_detached(struct take_state *take)
 {
+	struct mm_struct *mm = take->ctl->mm;
 	struct mmu_gather tlb;
 
-	mmap_assert_locked(mm);
-
-	trace_mm_pt_reclaim_flush(mm, start, end, nr_tables);
+	trace_mm_pt_reclaim_flush(mm, take->start, take->end,
+				  take->nr_detached);
 	tlb_gather_mmu(&tlb, mm);
-	tlb_flush_pmd_range(&tlb, start, end - start);
+	tlb_flush_pmd_range(&tlb, take->start, take->end - take->start);
 	tlb.freed_tables = 1;
 	tlb_finish_mmu(&tlb);
+	take->ctl->stats.flushes++;
 }
 
 static void free_detached(struct mm_struct *mm, struct list_head *detached)
@@ -409,61 +483,34 @@ static void free_detached(struct mm_struct *mm, struct list_head *detached)
 		pte_free_defer(mm, ptdesc_page(ptdesc));
 }
 
-static void count_result(struct pt_reclaim_control *ctl,
-			 enum pt_reclaim_result result)
-{
-	switch (result) {
-	case PT_RECLAIM_DONE:
-		ctl->stats.reclaimed++;
-		break;
-	case PT_RECLAIM_RACED:
-		ctl->stats.raced++;
-		break;
-	case PT_RECLAIM_UNFIT:
-		ctl->stats.unfit++;
-		break;
-	case PT_RECLAIM_BUSY:
-		ctl->stats.busy++;
-		break;
-	default:
-		break;
-	}
-}
-
 /*
  * Deals with the found tables from index *@next on, until all are dealt with or
- * somebody waits for mmap_lock. mmap_lock is held for read.
+ * somebody waits for mmap_lock, which is held for read.
  */
 static void take_locked(struct pt_reclaim_control *ctl, unsigned int *next)
 {
-	unsigned long start = ULONG_MAX, end = 0;
-	unsigned int taken = 0;
-	LIST_HEAD(detached);
+	struct take_state take = {
+		.ctl = ctl,
+		.next = *next,
+		.detached = LIST_HEAD_INIT(take.detached),
+		.start = ULONG_MAX,
+	};
+	unsigned int nr;
 
-	while (*next < ctl->nr) {
-		unsigned long addr = ctl->tables[(*next)++];
-		enum pt_reclaim_result result = PT_RECLAIM_UNFIT;
+	mmap_assert_locked(ctl->mm);
 
-		if (vmas_allow(ctl->mm, addr))
-			result = detach_table(ctl, addr, &detached);
-		trace_mm_pt_reclaim_table(ctl->mm, addr, result);
-		count_result(ctl, result);
-
-		if (result == PT_RECLAIM_DONE) {
-			start = min(start, addr);
-			end = addr + PMD_SIZE;
-			taken++;
-		}
+	while ((nr = next_group(&take))) {
+		detach_group(&take, nr);
 		if (mmap_lock_is_contended(ctl->mm))
 			break;
 		cond_resched();
 	}
 
-	if (taken) {
-		flush_detached(ctl->mm, start, end, taken);
-		ctl->stats.flushes++;
+	if (take.nr_detached) {
+		flush_detached(&take);
+		free_detached(ctl->mm, &take.detached);
 	}
-	free_detached(ctl->mm, &detached);
+	*next = take.next;
 }
 
 /*
