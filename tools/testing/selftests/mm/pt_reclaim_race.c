@@ -98,13 +98,28 @@ static void stop_helpers(void)
 		pthread_join(helpers[--nr_helpers], NULL);
 }
 
-/* The rival in most races: takes the empty tables of an area, all the time. */
+/* Between nothing and about as long as what it races with takes */
+static void dawdle(unsigned long *random)
+{
+	unsigned int turns = draw(random) % 2 ? draw(random) % 20000 : 0;
+
+	while (turns--)
+		asm volatile("");
+}
+
+/*
+ * The rival in most races: takes the empty tables of an area, again and again,
+ * but not so fast that the other side gets nothing done.
+ */
 static void *reclaim_all_the_time(void *arg)
 {
 	struct pt_area *area = arg;
+	unsigned long random = race_seed;
 
-	while (!stop_asked())
+	while (!stop_asked()) {
 		madvise(area->start, area->bytes, MADV_PT_RECLAIM);
+		dawdle(&random);
+	}
 	return NULL;
 }
 
@@ -221,8 +236,13 @@ static int fill_missing(int uffd, char *to, const char *from, bool zero)
 /* Reading a page that was lost would wait for ever: ask pagemap first. */
 static bool has_page(const char *page)
 {
-	return pt_pagemap_count(page, PT_PAGE, PT_PAGEMAP_PRESENT |
-				PT_PAGEMAP_SWAPPED) == 1;
+	static int pagemap = -1;
+	__u64 entry;
+
+	if (pagemap < 0)
+		pagemap = pt_pagemap_open();
+	return !pt_pagemap_read(pagemap, page, &entry, 1) &&
+	       (entry & (PT_PAGEMAP_PRESENT | PT_PAGEMAP_SWAPPED));
 }
 
 static int check_filled(const char *page, bool zero)
@@ -473,7 +493,7 @@ static int race_collapse(void)
 		return failed("no thread");
 	while (racing()) {
 		err = refill(&twice);
-		for (i = 0; i < 8 && !err; i++) {
+		for (i = 0; i < 32 && !err; i++) {
 			map_small(&twice.one, draw(&random) % 8, &random);
 			err = collapse(&twice.one);
 		}

@@ -128,6 +128,7 @@ struct job {
 	size_t pages;
 	size_t touch_every;	/* in pages */
 	size_t release_pages;
+	size_t release_every;	/* when it is single pages */
 	size_t *live;		/* pages that stay, ascending */
 	size_t live_count;
 	size_t live_tables;
@@ -223,6 +224,8 @@ static int job_setup(struct job *job, const struct pt_workload *workload,
 	if (every < options->touch_every)
 		every = options->touch_every;
 	job->touch_every = every / PT_PAGE;
+	/* A huge page brings all of its pages with it. */
+	job->release_every = options->thp ? 1 : job->touch_every;
 	err = pt_area_map(&job->area, workload->backing, workload->bytes /
 			  (options->divide ? options->divide : 1));
 	if (err)
@@ -310,7 +313,7 @@ static int release_pages(struct job *job, size_t from, size_t to)
 	int err = 0;
 
 	if (unit == 1) {
-		size_t every = job->touch_every;
+		size_t every = job->release_every;
 
 		for (page = (from + every - 1) / every * every;
 		     page < to && !err; page += every)
