@@ -125,7 +125,7 @@ FIXTURE_SETUP(workload)
 	if (variant->thp) {
 		options.thp = true;
 		/* Every page has to be given back then, and that takes time. */
-		options.divide = 4;
+		options.divide = pt_slow_kernel() ? 16 : 4;
 		if (pt_set_thp(variant->thp))
 			SKIP(return, "this kernel has no huge pages");
 	}

@@ -243,6 +243,7 @@ static void print_footer(const struct sums *sums)
 	       sums->never_kb >> 10, never_seconds);
 	printf("always: %ld KiB (scan_sleep_millisecs is %u)\n",
 	       sums->always_kb, sleep_ms);
+	printf("What is left has a page that is in use, or is a PMD table: one for each GiB.\n");
 }
 
 int main(int argc, char **argv)

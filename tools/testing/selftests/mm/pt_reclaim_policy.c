@@ -192,6 +192,92 @@ TEST_F_TIMEOUT(mode, test_madvise_takes_in_who_opted_in_under_never,
 			    has_lost_its_tables(&self->child)));
 }
 
+/* A process may change its mind; what it says last counts. */
+FIXTURE(mind)
+{
+	struct pt_area area;
+	long tables;
+};
+
+FIXTURE_VARIANT(mind)
+{
+	const char *mode;
+	int keep;
+	int lose;
+};
+
+FIXTURE_VARIANT_ADD(mind, always_default) {
+	.mode = "always",
+	.keep = PR_PT_RECLAIM_DISABLE,
+	.lose = PR_PT_RECLAIM_DEFAULT,
+};
+
+FIXTURE_VARIANT_ADD(mind, always_enable) {
+	.mode = "always",
+	.keep = PR_PT_RECLAIM_DISABLE,
+	.lose = PR_PT_RECLAIM_ENABLE,
+};
+
+FIXTURE_VARIANT_ADD(mind, madvise_default) {
+	.mode = "madvise",
+	.keep = PR_PT_RECLAIM_DEFAULT,
+	.lose = PR_PT_RECLAIM_ENABLE,
+};
+
+FIXTURE_VARIANT_ADD(mind, madvise_disable) {
+	.mode = "madvise",
+	.keep = PR_PT_RECLAIM_DISABLE,
+	.lose = PR_PT_RECLAIM_ENABLE,
+};
+
+FIXTURE_SETUP(mind)
+{
+	self->area.fd = -1;
+	self->tables = 64;
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	ASSERT_EQ(0, pt_start_thread(variant->mode, SCAN_SLEEP_MS));
+	ASSERT_EQ(0, pt_area_map(&self->area, PT_ANON,
+				 self->tables * PT_TABLE));
+}
+
+FIXTURE_TEARDOWN(mind)
+{
+	pt_area_unmap(&self->area);
+}
+
+/* Rounds are made for those who take part: let somebody else be one. */
+static bool rounds_pass(unsigned int rounds)
+{
+	struct pt_child child;
+	bool passed = false;
+
+	if (!start_wasteful(&child, opt_in))
+		passed = pt_wait_rounds(rounds);
+	pt_child_end(&child);
+	return passed;
+}
+
+TEST_F_TIMEOUT(mind, test_last_word_counts, TEST_SECONDS)
+{
+	long kb = self->tables * PT_TABLE_KB;
+	long full_kb;
+	int turn;
+
+	for (turn = 0; turn < 2; turn++) {
+		ASSERT_EQ(0, prctl(PR_SET_PT_RECLAIM, variant->keep, 0, 0, 0));
+		ASSERT_EQ(0, pt_area_waste(&self->area));
+		pt_vmpte_kb(0);
+		full_kb = pt_vmpte_kb(0);
+		ASSERT_TRUE(rounds_pass(4));
+		EXPECT_LE(full_kb, pt_vmpte_kb(0));
+
+		full_kb = pt_vmpte_kb(0);
+		ASSERT_EQ(0, prctl(PR_SET_PT_RECLAIM, variant->lose, 0, 0, 0));
+		EXPECT_TRUE(pt_wait(GONE_SECONDS, "tables to go after all",
+				    pt_vmpte_kb(0) <= full_kb - kb));
+	}
+}
+
 /*
  * Empty on one visit is not enough: the table may have been allocated for a
  * fault that is about to fill it.
