@@ -55,10 +55,11 @@ static inline void pt_reclaim_exec(struct mm_struct *mm)
  * pt_reclaim_exit() - have an mm visited no more
  * @mm: An mm whose last user is gone.
  *
- * Does not wait for the thread, which may be looking at @mm right now. While
- * it looks without a lock it holds mm_count; before it removes a table it tests
- * mm_users under mmap_lock, which exit_mmap() takes for write before it frees
- * tables. So this must be called before exit_mmap().
+ * The thread may be looking at @mm right now. While it looks without a lock it
+ * holds mm_count; before it removes a table it tests mm_users under mmap_lock,
+ * which exit_mmap() takes for write before it frees tables. There exit waits for
+ * a batch of tables at the most; here it does not wait. Must be called before
+ * exit_mmap().
  *
  * Context: Process context.
  */

@@ -38,7 +38,8 @@ static bool range_is_mapped(struct mm_struct *mm, unsigned long start,
  *
  * Return: 0, also if nothing was empty; -ENOMEM if a part of the range is not
  * mapped (the rest has been dealt with); -EAGAIN if there was no memory to work
- * with; -EINTR on a fatal signal.
+ * with; -EINTR on a fatal signal; -EINVAL where page table reclaim is not
+ * supported.
  */
 int pt_reclaim_advise(struct mm_struct *mm, unsigned long start,
 		      unsigned long end)
@@ -47,6 +48,9 @@ int pt_reclaim_advise(struct mm_struct *mm, unsigned long start,
 	enum pt_reclaim_result result;
 	unsigned long len = end - start;
 	bool mapped;
+
+	if (!pt_reclaim_supported())
+		return -EINVAL;
 
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;

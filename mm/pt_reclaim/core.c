@@ -30,8 +30,6 @@
 #include <linux/string.h>
 #include <linux/wait.h>
 
-#include <xen/xen.h>
-
 #include "internal.h"
 
 DEFINE_STATIC_KEY_FALSE(pt_reclaim_key);
@@ -290,11 +288,7 @@ static int __init pt_reclaim_init(void)
 {
 	int err;
 
-	/*
-	 * A Xen PV guest pins its page tables: the hypervisor would have to be
-	 * told before a table is freed, in a way that nobody has tried.
-	 */
-	if (xen_pv_domain()) {
+	if (!pt_reclaim_supported()) {
 		pr_info("not available in a Xen PV guest\n");
 		return 0;
 	}

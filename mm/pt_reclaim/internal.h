@@ -27,6 +27,7 @@ enum pt_reclaim_mode {
 
 extern const char * const pt_reclaim_mode_names[NR_PT_RECLAIM_MODES];
 
+bool pt_reclaim_supported(void);
 enum pt_reclaim_mode pt_reclaim_mode_get(void);
 void pt_reclaim_mode_store(enum pt_reclaim_mode mode);
 bool pt_reclaim_mm_admitted(struct mm_struct *mm);
@@ -37,9 +38,10 @@ int pt_reclaim_setting_get(struct mm_struct *mm);
 /* table.c */
 
 /*
- * As many tables go with one TLB flush. The flush interrupts every CPU that
- * runs the process, so its price is shared by many tables; the batch is bounded
- * because mmap_lock is held for read from the first table to the flush.
+ * As many tables go with one TLB flush, unless other threads of the process
+ * have flushes pending. The flush interrupts every CPU that runs the process,
+ * so its price is shared by many tables; the batch is bounded because mmap_lock
+ * is held for read from the first table to the flush.
  */
 #define PT_RECLAIM_BATCH	256
 

@@ -8,6 +8,8 @@
 #include <linux/prctl.h>
 #include <linux/sched/coredump.h>
 
+#include <xen/xen.h>
+
 #include "internal.h"
 
 const char * const pt_reclaim_mode_names[NR_PT_RECLAIM_MODES] = {
@@ -18,6 +20,19 @@ const char * const pt_reclaim_mode_names[NR_PT_RECLAIM_MODES] = {
 
 /* Written under the mutex of core.c; read anywhere. */
 static enum pt_reclaim_mode system_mode = PT_RECLAIM_NEVER;
+
+/**
+ * pt_reclaim_supported() - may tables be taken on this machine at all?
+ *
+ * A Xen PV guest pins its page tables: the hypervisor would have to be told
+ * before a table is freed, in a way that nobody has tried.
+ *
+ * Context: Any.
+ */
+bool pt_reclaim_supported(void)
+{
+	return !xen_pv_domain();
+}
 
 /**
  * pt_reclaim_mode_get() - the mode of the system

@@ -70,15 +70,22 @@ static void cursor_next_mm(void)
 	trace_mm_pt_reclaim_full_scan(full_scans);
 }
 
-/* The caller makes sure that mm_users is not zero now. */
+/*
+ * The caller makes sure that mm_users is not zero now. The new mm goes behind
+ * the cursor: what comes in while a round is under way waits for the next one,
+ * so that nobody can keep a round from ending.
+ */
 static void registry_insert(struct mm_struct *mm, struct mm_slot *slot)
 {
+	struct list_head *behind = cursor.slot ? &cursor.slot->mm_node :
+						 &mm_slots;
+
 	lockdep_assert_held(&registry_lock);
 
 	mmgrab(mm);
 	set_bit(MMF_PT_RECLAIM, &mm->flags);
 	mm_slot_insert(mm_slots_hash, mm, slot);
-	list_add_tail(&slot->mm_node, &mm_slots);
+	list_add_tail(&slot->mm_node, behind);
 	WRITE_ONCE(nr_mms, nr_mms + 1);
 }
 
