@@ -466,12 +466,11 @@ TEST_F_TIMEOUT(uffd_wp, test_markers_survive_and_empty_tables_leave,
 }
 
 /*
- * Threads that use and give back pages of their own, as long as they are let,
- * but leave some time to a thread that is nicer than they are: each flush may
- * take milliseconds where CPUs are emulated.
+ * Threads that use and give back pages of their own, as long as they are let:
+ * many more than there are CPUs, which they keep busy.
  */
 #define THREADS		64
-#define THREAD_PAUSE_MS	100
+#define THREAD_PAUSE_MS	2
 
 static struct {
 	char *start;
