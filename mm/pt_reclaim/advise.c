@@ -68,7 +68,7 @@ int pt_reclaim_advise(struct mm_struct *mm, unsigned long start,
 		return -EAGAIN;
 	ctl->mm = mm;
 	ctl->addr = start & PMD_MASK;
-	ctl->end = min(ALIGN(end, PMD_SIZE), mm->task_size & PMD_MASK);
+	ctl->end = ALIGN(end, PMD_SIZE);
 	ctl->budget = ULONG_MAX;
 	ctl->sync = true;
 	result = pt_reclaim_range(ctl);

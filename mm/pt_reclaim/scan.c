@@ -391,7 +391,7 @@ static unsigned long scan_chunk(unsigned long budget, unsigned long min_age)
 	ctl->mm = cursor_get(&ctl->addr);
 	if (!ctl->mm)
 		return 0;
-	ctl->end = ctl->mm->task_size & PMD_MASK;
+	ctl->end = ALIGN(ctl->mm->task_size, PMD_SIZE);
 	ctl->budget = chunk;
 	ctl->min_age = min_age;
 	result = pt_reclaim_range(ctl);

@@ -651,7 +651,7 @@ enum pt_reclaim_result pt_reclaim_range(struct pt_reclaim_control *ctl)
 	enum pt_reclaim_result result;
 
 	VM_WARN_ON_ONCE((ctl->addr | ctl->end) & ~PMD_MASK);
-	VM_WARN_ON_ONCE(ctl->end > ctl->mm->task_size);
+	VM_WARN_ON_ONCE(ctl->end > ALIGN(ctl->mm->task_size, PMD_SIZE));
 	might_sleep();
 
 	ctl->stats = (struct pt_reclaim_stats){ };
