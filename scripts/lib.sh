@@ -24,12 +24,19 @@ say() {
 
 # stage DESCRIPTION LOGFILE COMMAND...: run COMMAND with its output in LOGFILE,
 # and say how long it took; on failure show the end of the log and where it is.
+#
+# A command that is a condition runs without errexit, and a function would go on
+# after its first error: so its status is taken apart from the test of it.
 stage() {
-	local what=$1 log=$2 start=$SECONDS
+	local what=$1 log=$2 start=$SECONDS status
 	shift 2
 	mkdir -p "$(dirname "$log")"
 	printf '%s ... ' "$what" >&2
-	if "$@" >"$log" 2>&1 </dev/null; then
+	set +e
+	(set -e; "$@") >"$log" 2>&1 </dev/null
+	status=$?
+	set -e
+	if [[ $status -eq 0 ]]; then
 		printf '%d s\n' $((SECONDS - start)) >&2
 		return 0
 	fi
