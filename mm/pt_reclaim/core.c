@@ -68,20 +68,24 @@ static unsigned long kptreclaimd_min_age(void)
 	return max(1UL, msecs_to_jiffies(min(msecs, 1000U)));
 }
 
+static unsigned long kptreclaimd_sleep_jiffies(void)
+{
+	return msecs_to_jiffies(pt_reclaim_get_sleep_millisecs());
+}
+
+/* A change of the sleep time holds for the present sleep already. */
 static void kptreclaimd_sleep(void)
 {
 	unsigned long start = jiffies;
-	unsigned long length;
+	long left = kptreclaimd_sleep_jiffies();
 
-	do {
-		length = msecs_to_jiffies(pt_reclaim_get_sleep_millisecs());
-		if (time_after_eq(jiffies, start + length))
-			return;
+	while (left > 0 && !kthread_should_stop()) {
 		wait_event_freezable_timeout(kptreclaimd_wait,
 					     kthread_should_stop() ||
 					     atomic_xchg(&sleep_changed, 0),
-					     start + length - jiffies);
-	} while (!kthread_should_stop());
+					     left);
+		left = start + kptreclaimd_sleep_jiffies() - jiffies;
+	}
 }
 
 static int kptreclaimd(void *unused)
