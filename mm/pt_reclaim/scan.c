@@ -242,6 +242,8 @@ static unsigned long register_running(struct list_head *spares)
 		task = find_lock_task_mm(process);
 		if (!task)
 			continue;
+		/* For sparse: find_lock_task_mm() has locked the task. */
+		__acquire(&task->alloc_lock);
 		spin_lock(&registry_lock);
 		if (pt_reclaim_mm_admitted(task->mm) &&
 		    !test_bit(MMF_PT_RECLAIM, &task->mm->flags)) {

@@ -44,7 +44,6 @@
 #include <linux/sched/signal.h>
 #include <linux/vmstat.h>
 
-#include <asm/pgalloc.h>
 #include <asm/tlb.h>
 
 #include "../internal.h"
@@ -86,6 +85,17 @@ struct find_state {
 static bool pmd_is_table(pmd_t pmd)
 {
 	return pmd_present(pmd) && !pmd_leaf(pmd) && !pmd_bad(pmd);
+}
+
+/*
+ * The PTEs of the table that this entry points at. Not pte_offset_map(), which
+ * looks at a PMD entry again, and clears it if it seems bad: the entry is a
+ * copy, whoever calls this is in an RCU read-side critical section (interrupts
+ * are off) or holds the locks, and 64-bit kernels have all tables mapped.
+ */
+static pte_t *pmd_ptes(pmd_t pmd)
+{
+	return (pte_t *)pmd_page_vaddr(pmd);
 }
 
 /*
@@ -142,15 +152,7 @@ static void find_look_at_table(struct find_state *find, pmd_t pmd,
 {
 	struct pt_reclaim_control *ctl = find->ctl;
 	struct ptdesc *ptdesc = page_ptdesc(pmd_page(pmd));
-	unsigned int used;
-	pte_t *table;
-
-	/* On the local copy: this clears an entry that it takes for bad. */
-	table = pte_offset_map(&pmd, addr);
-	if (!table)
-		return;
-	used = first_used_pte(table);
-	pte_unmap(table);
+	unsigned int used = first_used_pte(pmd_ptes(pmd));
 
 	ctl->stats.scanned++;
 	ctl->budget--;
@@ -301,15 +303,21 @@ static bool vmas_allow(struct mm_struct *mm, unsigned long addr)
  * not split page table locks, the two are the same.
  */
 static void lock_pte_table(spinlock_t *ptl, spinlock_t *pml)
+	__acquires(ptl)
 {
 	if (ptl != pml)
 		spin_lock_nested(ptl, SINGLE_DEPTH_NESTING);
+	else
+		__acquire(ptl);
 }
 
 static void unlock_pte_table(spinlock_t *ptl, spinlock_t *pml)
+	__releases(ptl)
 {
 	if (ptl != pml)
 		spin_unlock(ptl);
+	else
+		__release(ptl);
 }
 
 /* The found tables on their way out. mmap_lock is held for read throughout. */
@@ -335,7 +343,6 @@ static enum pt_reclaim_result detach_table(struct take_state *take,
 	pmd_t pmd = pmdp_get(pmdp);
 	struct ptdesc *ptdesc;
 	spinlock_t *ptl;	/* of the PTE table */
-	pte_t *table;
 	bool empty;
 
 	lockdep_assert_held(pml);
@@ -348,18 +355,14 @@ static enum pt_reclaim_result detach_table(struct take_state *take,
 	if (!table_has_aged(take->ctl, ptdesc))
 		return PT_RECLAIM_RACED;
 
-	table = pte_offset_map(&pmd, addr);
-	if (!table)
-		return PT_RECLAIM_RACED;
 	ptl = pte_lockptr(mm, &pmd);
 	lock_pte_table(ptl, pml);
-	empty = first_used_pte(table) == PTRS_PER_PTE;
+	empty = first_used_pte(pmd_ptes(pmd)) == PTRS_PER_PTE;
 	if (empty) {
 		pmd_clear(pmdp);
 		mm_dec_nr_ptes(mm);
 	}
 	unlock_pte_table(ptl, pml);
-	pte_unmap(table);
 	if (!empty)
 		return PT_RECLAIM_RACED;
 
