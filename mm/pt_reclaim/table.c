@@ -40,6 +40,7 @@
 #include <linux/mmap_lock.h>
 #include <linux/mmu_notifier.h>
 #include <linux/pgtable.h>
+#include <linux/pt_reclaim_gaps.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/vmstat.h>
@@ -152,8 +153,12 @@ static void find_look_at_table(struct find_state *find, pmd_t pmd,
 {
 	struct pt_reclaim_control *ctl = find->ctl;
 	struct ptdesc *ptdesc = page_ptdesc(pmd_page(pmd));
-	unsigned int used = first_used_pte(pmd_ptes(pmd));
+	unsigned int used;
 
+	lockdep_assert_irqs_disabled();
+
+	pt_reclaim_gap(PT_RECLAIM_GAP_FIND, ctl->mm, addr);
+	used = first_used_pte(pmd_ptes(pmd));
 	ctl->stats.scanned++;
 	ctl->budget--;
 	find->entries_left -= min(find->entries_left,
@@ -290,6 +295,8 @@ static bool vmas_allow(struct mm_struct *mm, unsigned long addr)
 	struct vm_area_struct *vma;
 	bool found = false;
 
+	mmap_assert_locked(mm);
+
 	for_each_vma_range(vmi, vma, addr + PMD_SIZE) {
 		if (!pt_reclaim_vma_fit(vma))
 			return false;
@@ -329,7 +336,19 @@ struct take_state {
 	unsigned int group;		/* tables for one hold of the PMD lock */
 	unsigned long start;		/* where the detached tables lie */
 	unsigned long end;
+	u64 generation;			/* flush_generation() at the last one */
 };
+
+/*
+ * Rises with every flush of the mm, and is only asked for by what CONFIG_DEBUG_VM
+ * checks.
+ */
+static u64 flush_generation(struct mm_struct *mm)
+{
+	if (!IS_ENABLED(CONFIG_DEBUG_VM))
+		return 0;
+	return atomic64_read(&mm->context.tlb_gen);
+}
 
 /*
  * Detaches the table at @addr, if it is still empty. The caller holds the PMD
@@ -355,10 +374,12 @@ static enum pt_reclaim_result detach_table(struct take_state *take,
 	if (!table_has_aged(take->ctl, ptdesc))
 		return PT_RECLAIM_RACED;
 
+	pt_reclaim_gap(PT_RECLAIM_GAP_LOCK, mm, addr);
 	ptl = pte_lockptr(mm, &pmd);
 	lock_pte_table(ptl, pml);
 	empty = first_used_pte(pmd_ptes(pmd)) == PTRS_PER_PTE;
 	if (empty) {
+		pt_reclaim_gap(PT_RECLAIM_GAP_CONFIRMED, mm, addr);
 		pmd_clear(pmdp);
 		mm_dec_nr_ptes(mm);
 	}
@@ -366,6 +387,7 @@ static enum pt_reclaim_result detach_table(struct take_state *take,
 	if (!empty)
 		return PT_RECLAIM_RACED;
 
+	take->generation = flush_generation(mm);
 	/* It is ours now: nobody else uses the list head of a detached table. */
 	list_add_tail(&ptdesc->pt_list, &take->detached);
 	take->nr_detached++;
@@ -483,6 +505,7 @@ static void flush_detached(struct take_state *take)
 	struct mm_struct *mm = take->ctl->mm;
 	struct mmu_gather tlb;
 
+	mmap_assert_locked(mm);
 	trace_mm_pt_reclaim_flush(mm, take->start, take->end,
 				  take->nr_detached);
 	tlb_gather_mmu(&tlb, mm);
@@ -492,12 +515,21 @@ static void flush_detached(struct take_state *take)
 	take->ctl->stats.flushes++;
 }
 
-static void free_detached(struct mm_struct *mm, struct list_head *detached)
+/*
+ * Whoever mapped the table before it was detached may read it until the grace
+ * period ends, but must notice under its lock that it may not fill it any more.
+ */
+static void free_detached(struct take_state *take)
 {
+	struct mm_struct *mm = take->ctl->mm;
 	struct ptdesc *ptdesc, *next;
 
-	list_for_each_entry_safe(ptdesc, next, detached, pt_list)
+	VM_WARN_ON_ONCE(flush_generation(mm) == take->generation);
+	list_for_each_entry_safe(ptdesc, next, &take->detached, pt_list) {
+		VM_WARN_ON_ONCE(first_used_pte(ptdesc_address(ptdesc)) !=
+				PTRS_PER_PTE);
 		pte_free_defer(mm, ptdesc_page(ptdesc));
+	}
 }
 
 /*
@@ -526,8 +558,10 @@ static void take_locked(struct pt_reclaim_control *ctl, unsigned int *next)
 	}
 
 	if (take.nr_detached) {
+		pt_reclaim_gap(PT_RECLAIM_GAP_DETACHED, ctl->mm, take.start);
 		flush_detached(&take);
-		free_detached(ctl->mm, &take.detached);
+		pt_reclaim_gap(PT_RECLAIM_GAP_FLUSHED, ctl->mm, take.start);
+		free_detached(&take);
 	}
 	*next = take.next;
 }
@@ -611,6 +645,9 @@ static enum pt_reclaim_result walk_range(struct pt_reclaim_control *ctl)
 		find_tables(ctl);
 		if (ctl->nr == PT_RECLAIM_BATCH || ctl->addr == ctl->end ||
 		    !ctl->budget) {
+			if (ctl->nr)
+				pt_reclaim_gap(PT_RECLAIM_GAP_FOUND, ctl->mm,
+					       ctl->tables[0]);
 			result = take_tables(ctl);
 			if (result != PT_RECLAIM_DONE)
 				return result;

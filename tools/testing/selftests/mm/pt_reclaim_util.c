@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -405,11 +407,114 @@ int pt_reap(pid_t pid, double seconds, const char *what)
 	return -ETIMEDOUT;
 }
 
+double pt_trial_seconds = 10;
+__u64 pt_trial_seed;
+const char *pt_trial_name;
+
+static int run_trial(const struct pt_trial *trial,
+		     int (*around)(int (*run)(void)))
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		setpgid(0, 0);
+		pt_trial_name = trial->name;
+		status = around(trial->run);
+		fflush(stdout);
+		_exit(status);
+	}
+	status = pid < 0 ? -errno :
+		 pt_reap(pid, pt_trial_seconds + 60, trial->name);
+	if (pid > 0)
+		kill(-pid, SIGKILL);
+	pt_set_mode("never");
+	if (status >= 0 && WIFEXITED(status))
+		return WEXITSTATUS(status);
+	return pt_failed("%s ended with status %#x", trial->name, status);
+}
+
+static __noreturn void print_trials(const char *program,
+				    const struct pt_trial *trials, size_t nr)
+{
+	fprintf(stderr,
+		"usage: %s [-s SECONDS] [-r SEED] [-t TEST]...\n"
+		"  each test takes so long; tests are:\n", program);
+	for (; nr; nr--, trials++)
+		fprintf(stderr, "    %s\n", trials->name);
+	exit(2);
+}
+
+static bool is_chosen(const char *name, char **chosen, size_t nr)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		if (!strcmp(name, chosen[i]))
+			return true;
+	}
+	return !nr;
+}
+
+void pt_run_trials(int argc, char **argv, const struct pt_trial *trials,
+		   size_t nr, int (*around)(int (*run)(void)))
+{
+	char *chosen[64];
+	size_t nr_chosen = 0, plan = 0, i;
+	int option;
+
+	pt_trial_seed = time(NULL);
+	while ((option = getopt(argc, argv, "s:r:t:")) != -1) {
+		if (option == 's')
+			pt_trial_seconds = strtod(optarg, NULL);
+		else if (option == 'r')
+			pt_trial_seed = strtoull(optarg, NULL, 0);
+		else if (option == 't' && nr_chosen < 64)
+			chosen[nr_chosen++] = optarg;
+		else
+			print_trials(argv[0], trials, nr);
+	}
+	for (i = 0; i < nr; i++)
+		plan += is_chosen(trials[i].name, chosen, nr_chosen);
+	if (plan < nr_chosen)
+		print_trials(argv[0], trials, nr);
+
+	pt_begin();
+	ksft_print_header();
+	ksft_set_plan(plan);
+	pt_note("-r %llu draws the same numbers again", pt_trial_seed);
+	for (i = 0; i < nr; i++) {
+		if (is_chosen(trials[i].name, chosen, nr_chosen))
+			ksft_test_result_code(run_trial(&trials[i], around),
+					      trials[i].name, NULL);
+	}
+	ksft_finished();
+}
+
+int pt_become_nobody(void)
+{
+	const unsigned int nobody = 65534;
+
+	if (syscall(SYS_setgroups, 0, NULL) ||
+	    setresgid(nobody, nobody, nobody) ||
+	    setresuid(nobody, nobody, nobody))
+		return -errno;
+	return 0;
+}
+
 /* Any mixing will do that leaves no two words of a test alike. */
 static __u64 mix(__u64 x)
 {
 	x = (x ^ (x >> 31)) * 0x9e3779b97f4a7c15ULL;
 	return x ^ (x >> 29);
+}
+
+__u64 pt_draw(__u64 *state)
+{
+	return mix(mix((*state)++) + 1);
 }
 
 void pt_fill_page(void *page, __u64 seed, __u64 number)

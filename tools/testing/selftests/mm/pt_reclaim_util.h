@@ -133,6 +133,39 @@ void pt_pause_ms(unsigned int ms);
 /* waitpid() with a deadline; kills the child when that has passed. */
 int pt_reap(pid_t pid, double seconds, const char *what);
 
+/*
+ * Tests that try something for a while, each in a process of its own, whose end
+ * is the end of all its threads, children and mappings. run() returns a KSFT_
+ * code.
+ */
+struct pt_trial {
+	const char *name;
+	int (*run)(void);
+};
+
+/* What the options say: how long each trial takes, and what it draws. */
+extern double pt_trial_seconds;
+extern __u64 pt_trial_seed;
+/* Which one this process runs */
+extern const char *pt_trial_name;
+/*
+ * For main(): runs those that the options choose, through @around, which calls
+ * run() and returns what it returned, and exits.
+ */
+__noreturn void pt_run_trials(int argc, char **argv,
+			      const struct pt_trial *trials, size_t nr,
+			      int (*around)(int (*run)(void)));
+
+/* Says why, so that a trial can return what it returns. */
+#define pt_failed(...) ({ pt_note(__VA_ARGS__); KSFT_FAIL; })
+#define pt_skipped(...) ({ pt_note("SKIP: " __VA_ARGS__); KSFT_SKIP; })
+
+/* Gives up root's rights for those of a user who owns nothing. */
+int pt_become_nobody(void);
+
+/* The next of a row of numbers, which is the same for the same start. */
+__u64 pt_draw(__u64 *state);
+
 /* A page of words that depend on seed and page number. */
 void pt_fill_page(void *page, __u64 seed, __u64 number);
 bool pt_page_is_intact(const void *page, __u64 seed, __u64 number);
