@@ -9,11 +9,12 @@ KERNEL ?= prod
 KSRC ?=
 export KSRC
 
-.PHONY: help run check shell kernel series clean
+.PHONY: help run check mutants shell kernel series clean
 
 help:
 	@echo 'make run      set everything up, boot, and show empty page tables leave running processes'
 	@echo 'make check    build all kernels and run every test (up to 60 minutes)'
+	@echo 'make mutants  the tests notice when what makes it safe is taken away (1 to 2 hours)'
 	@echo 'make shell    a root shell in a guest (KERNEL=prod)'
 	@echo 'make kernel   build a kernel: KERNEL=prod (default), debug, off or stock'
 	@echo 'make series   the whole as patches for git am, in build/series'
@@ -29,6 +30,9 @@ run: deps
 
 check: deps
 	@scripts/check
+
+mutants: deps
+	@scripts/mutants
 
 shell: kernel
 	@scripts/vm --kernel $(KERNEL) --tty -- /bin/bash -l
