@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -237,6 +238,16 @@ static void read_quiet(void)
 	}
 }
 
+/* Far more at once than the thread may deal with at once */
+#define MANY_TABLES		4096L
+
+static void zap_many(void)
+{
+	map_area(MANY_TABLES * PT_TABLE);
+	pt_area_waste(&area);
+	pt_pause_ms(10 * SCAN_SLEEP_MS);
+}
+
 /*
  * Runs ahead of the thread: new tables before it, none behind it, faster than
  * it may look at them. The end of the address space is far away.
@@ -301,6 +312,10 @@ static const struct hostile hostiles[] = {
 	}, {
 		.name = "test_reads_of_proc",
 		.turn = read_quiet,
+	}, {
+		.name = "test_many_tables_at_once",
+		.turn = zap_many,
+		.tables = MANY_TABLES + 16,
 	}, {
 		.name = "test_tables_ahead_of_the_thread",
 		.turn = run_ahead,
@@ -743,6 +758,110 @@ static int run_switches(void)
 	return KSFT_PASS;
 }
 
+/*
+ * What is done under one hold of a lock, as the tracepoints tell: the tables
+ * that are taken under one of mmap_lock, and those that are looked at before a
+ * change of mode may pass.
+ */
+#define MOST_TAKEN		256	/* PT_RECLAIM_BATCH */
+#define MOST_LOOKED_AT		512	/* SCAN_CHUNK */
+#define TRACE_INSTANCE		"/sys/kernel/tracing/instances/pt_reclaim/"
+#define TRACE_EVENTS		TRACE_INSTANCE "events/pt_reclaim/"
+
+static int start_tracing(void)
+{
+	int err;
+
+	if (mkdir(TRACE_INSTANCE, 0700) && errno != EEXIST)
+		return -errno;
+	err = pt_write_file(TRACE_EVENTS "mm_pt_reclaim_flush/enable", "1");
+	if (!err)
+		err = pt_write_file(TRACE_EVENTS
+				    "mm_pt_reclaim_range_end/enable", "1");
+	return err ? err : open(TRACE_INSTANCE "trace_pipe",
+				O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+}
+
+struct holds {
+	unsigned long flushes;
+	unsigned long most_taken;
+	unsigned long visits;
+	unsigned long most_looked_at;
+};
+
+/* Only of the thread: whoever asks for himself holds only his own lock. */
+static void count_hold(struct holds *holds, const char *line)
+{
+	const char *tables = strstr(line, " tables=");
+	const char *scanned = strstr(line, " scanned=");
+	unsigned long nr;
+
+	if (!strstr(line, "kptreclaimd-"))
+		return;
+	if (tables && strstr(line, ": mm_pt_reclaim_flush:")) {
+		nr = strtoul(tables + strlen(" tables="), NULL, 10);
+		holds->flushes++;
+		if (nr > holds->most_taken)
+			holds->most_taken = nr;
+	}
+	if (scanned && strstr(line, ": mm_pt_reclaim_range_end:")) {
+		nr = strtoul(scanned + strlen(" scanned="), NULL, 10);
+		holds->visits++;
+		if (nr > holds->most_looked_at)
+			holds->most_looked_at = nr;
+	}
+}
+
+static void read_trace(int trace, struct holds *holds)
+{
+	static char text[65536];
+	static size_t len;
+	char *line, *end;
+	ssize_t got;
+
+	while ((got = read(trace, text + len, sizeof(text) - 1 - len)) > 0) {
+		len += got;
+		text[len] = '\0';
+		for (line = text; (end = strchr(line, '\n')); line = end + 1) {
+			*end = '\0';
+			count_hold(holds, line);
+		}
+		len -= line - text;
+		memmove(text, line, len);
+	}
+}
+
+static int run_holds(void)
+{
+	double end = pt_now() + pt_trial_seconds;
+	struct holds holds = { 0 };
+	int err, trace;
+
+	trace = start_tracing();
+	if (trace < 0)
+		return pt_skipped("no tracing: %s", strerror(-trace));
+	err = prepare();
+	if (!err)
+		err = pt_set_knob("tables_to_scan", 65536);
+	if (!err)
+		err = start_hostile(find_hostile("test_many_tables_at_once"));
+	while (!err && (pt_now() < end || holds.flushes < 10) &&
+	       pt_now() < end + 30 * pt_patience()) {
+		read_trace(trace, &holds);
+		pt_pause_ms(SCAN_SLEEP_MS);
+	}
+	close(trace);
+	if (!end_hostile() || err)
+		return pt_failed("%s", strerror(-err));
+	pt_note("%lu visits of %lu tables at the most, %lu batches of %lu",
+		holds.visits, holds.most_looked_at, holds.flushes,
+		holds.most_taken);
+	if (holds.flushes < 10)
+		return pt_failed("that is too few to tell");
+	return holds.most_taken <= MOST_TAKEN &&
+	       holds.most_looked_at <= MOST_LOOKED_AT ? KSFT_PASS : KSFT_FAIL;
+}
+
 /* 0 or a negative errno */
 static int advise(pid_t pid, const struct pt_area *range)
 {
@@ -823,9 +942,14 @@ static int run_trial(int (*run)(void))
 	return run();
 }
 
+static void stop_tracing(void)
+{
+	rmdir(TRACE_INSTANCE);
+}
+
 int main(int argc, char **argv)
 {
-	static struct pt_trial trials[ARRAY_SIZE(hostiles) + 2];
+	static struct pt_trial trials[ARRAY_SIZE(hostiles) + 3];
 	size_t i;
 
 	if (argc == 2 && !strcmp(argv[1], "--exec-again"))
@@ -836,7 +960,11 @@ int main(int argc, char **argv)
 	}
 	trials[i].name = "test_admin_can_switch_all_the_while";
 	trials[i++].run = run_switches;
+	trials[i].name = "test_locks_are_held_for_a_batch";
+	trials[i++].run = run_holds;
 	trials[i].name = "test_advice_to_others_is_refused";
 	trials[i++].run = run_advice_to_others;
+	/* The trials are children, and do not run this. */
+	atexit(stop_tracing);
 	pt_run_trials(argc, argv, trials, i, run_trial);
 }

@@ -127,7 +127,12 @@ struct torture_thread {
 	const struct torture_op *op;
 	__u64 random;			/* of this operation alone */
 	__u64 patterns;			/* made so far */
-	__u64 since_usecs;		/* when the operation began; 0: none */
+	__u64 since_usecs;		/* when the operation began */
+	/* For who watches: which operation it was at, and for how long */
+	__u64 watched;
+	unsigned int ticks;
+	__u64 compared;			/* pages */
+	__u64 compared_patterns;	/* such as were not zero */
 	__u64 *counts;			/* per operation */
 	__u64 *usecs;			/* per operation, all together */
 	struct torture_range ranges[MAX_RANGES];
@@ -178,6 +183,9 @@ int torture_map_range(struct torture_region *region, size_t page,
 size_t torture_live(void);
 unsigned long torture_mismatches(void);
 unsigned int torture_new_vma(void);
+/* Is the range known to be in one VMA? */
+bool torture_is_one_vma(struct torture_region *region, size_t page,
+			size_t pages);
 
 static inline char *torture_at(struct torture_region *region, size_t page)
 {
@@ -275,7 +283,7 @@ bool torture_verify_moved(struct torture_thread *self,
 			  char *at);
 /*
  * Empties a locked range and its shadow: the mapping if @drop, the file if
- * @hole. At most 112 tables.
+ * @hole. At most 240 tables.
  */
 bool torture_empty(struct torture_thread *self, struct torture_region *region,
 		   size_t page, size_t pages, bool drop, bool hole);

@@ -22,7 +22,7 @@
 /* What one operation looks at, for those that take several tables */
 #define MOST_PAGES	(8 * PT_TABLE_PAGES)
 /* Tables that are wasted at once */
-#define MOST_WASTED	((size_t)112)
+#define MOST_WASTED	((size_t)240)
 /* Stretches that may be protected at a time: each is a VMA or two. */
 #define MOST_PROTECTED	512
 
@@ -570,19 +570,26 @@ void torture_op_cold(struct torture_thread *self)
 	advise_unlocked(self, MADV_COLD, MOST_PAGES);
 }
 
-/* Of all that there is, or of a few tables */
+/* Of all that there is, or of a few tables; with a lock all of it is mapped. */
 void torture_op_reclaim(struct torture_thread *self)
 {
-	struct torture_region *region;
+	struct torture_region *region = torture_pick_region(self, 0, 0);
+	size_t page, pages;
 
-	if (!torture_chance(self, 4)) {
-		advise_unlocked(self, MADV_PT_RECLAIM, MOST_PAGES);
+	switch (torture_draw(self, 4)) {
+	case 0:
+		pages = torture_pick_range(self, region, &page, MOST_PAGES);
+		torture_lock(self, region, page, pages);
+		advise(self, region, page, pages, MADV_PT_RECLAIM);
 		return;
+	case 1:
+		if (madvise(region->start, region->pages * PT_PAGE,
+			    MADV_PT_RECLAIM) && errno != ENOMEM)
+			torture_failed(self, region, 0,
+				       "madvise(MADV_PT_RECLAIM): expected 0, seen %s",
+				       strerror(errno));
+		return;
+	default:
+		advise_unlocked(self, MADV_PT_RECLAIM, MOST_PAGES);
 	}
-	region = torture_pick_region(self, 0, 0);
-	if (madvise(region->start, region->pages * PT_PAGE, MADV_PT_RECLAIM) &&
-	    errno != ENOMEM)
-		torture_failed(self, region, 0,
-			       "madvise(MADV_PT_RECLAIM): expected 0, seen %s",
-			       strerror(errno));
 }

@@ -33,9 +33,9 @@
 /* Flags that count as use of a page */
 #define T_USE		(T_THERE | T_LAZY | T_WP)
 
-/* One table in eight is hot, sixteen together. */
+/* One table in sixteen is hot, sixteen together. */
 #define HOT_RUN		16
-#define HOT_ONE_IN	8
+#define HOT_ONE_IN	16
 
 #define PATTERN_STEP	0x0101010101010101ULL
 #define PATTERN_BITS	40
@@ -723,6 +723,8 @@ bool torture_compare(struct torture_thread *self,
 {
 	char expected_text[64], seen_text[80];
 
+	self->compared++;
+	self->compared_patterns += !!content;
 	if (torture_page_is(seen, content))
 		return true;
 	describe_content(expected_text, sizeof(expected_text), content);

@@ -66,7 +66,7 @@ static struct torture_region *find_kind(unsigned int kinds, unsigned int but)
 
 	for (i = 0; i < torture_nr_regions; i++, region++) {
 		if ((region->kind & kinds) == kinds && !(region->kind & but) &&
-		    region->uffd >= 0)
+		    region->uffd >= 0 && region->weight)
 			return region;
 	}
 	return NULL;
@@ -442,6 +442,8 @@ void torture_op_copy(struct torture_thread *self)
 	for (i = 0; i < BUFFER_PAGES; i++)
 		torture_fill(self->buffer + i * PT_PAGE, content + i);
 	done = fill(region, page, pages ? pages : 1, self->buffer, wp);
+	if (done == -ENOENT && !torture_is_one_vma(region, page, pages))
+		return;
 	if (!is_expected(self, region, page,
 			 pages ? (ssize_t)(pages * PT_PAGE) : -EEXIST, done))
 		return;
@@ -616,8 +618,9 @@ void torture_op_uffdmove(struct torture_thread *self)
 		from = torture_find(region, from, T_OWN);
 	unprotect_source(self, region, from, pages);
 	done = move(region, from, to, pages);
-	if (done == -EINVAL && pages == PT_TABLE_PAGES)
-		return;		/* protected before: not one VMA */
+	if (done == -EINVAL && (!torture_is_one_vma(region, from, pages) ||
+				!torture_is_one_vma(region, to, pages)))
+		return;
 	if (!is_possible(self, region, from, to, pages, done))
 		return;
 	if (done > 0)

@@ -46,15 +46,14 @@ static void forget_vma(struct torture_region *region, size_t table)
 	__atomic_store_n(&region->table[table].vma, 0, __ATOMIC_RELAXED);
 }
 
-/* Is the range known to be in one VMA? */
-static bool is_one_vma(struct torture_region *region, size_t page,
-		       size_t pages)
+bool torture_is_one_vma(struct torture_region *region, size_t page,
+			size_t pages)
 {
 	size_t table = page / PT_TABLE_PAGES;
 	unsigned int vma = __atomic_load_n(&region->table[table].vma,
 					   __ATOMIC_RELAXED);
 
-	if (pages == 1)
+	if (pages <= 1)
 		return true;
 	while (++table <= (page + pages - 1) / PT_TABLE_PAGES) {
 		if (__atomic_load_n(&region->table[table].vma,
@@ -145,7 +144,7 @@ static void move_refused(struct torture_thread *self,
 			 struct torture_region *region, size_t from, size_t to,
 			 size_t pages)
 {
-	bool one = is_one_vma(region, from, pages);
+	bool one = torture_is_one_vma(region, from, pages);
 	int err = errno;
 
 	if (err != EFAULT || one) {
@@ -259,7 +258,7 @@ void torture_op_away(struct torture_thread *self)
 	torture_make_writable(self, region, page, pages);
 	here = torture_at(region, page);
 	if (!remap_pages(here, self->scratch, pages, stays)) {
-		if (errno != EFAULT || is_one_vma(region, page, pages))
+		if (errno != EFAULT || torture_is_one_vma(region, page, pages))
 			torture_failed(self, region, page,
 				       "mremap(%zu pages) away: expected success, seen %s",
 				       pages, strerror(errno));
