@@ -18,22 +18,24 @@
  * open) and how often somebody was let go and how often the time passed.
  *
  * He waits in a busy loop, because he may hold spin locks or have interrupts
- * off. Whoever needs those from him waits for as long; a test in which nobody
- * should, finds out by the time having passed.
+ * off, and lets others run only where he may. Whoever needs from him what he
+ * holds waits for as long; a test in which nobody should, finds out by the time
+ * having passed.
  */
 
 #include <linux/debugfs.h>
 #include <linux/init.h>
 #include <linux/kernel.h>
-#include <linux/mutex.h>
 #include <linux/pgtable.h>
+#include <linux/preempt.h>
 #include <linux/pt_reclaim_gaps.h>
-#include <linux/sched/clock.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
 #include <linux/seq_file.h>
 #include <linux/spinlock.h>
-#include <linux/time64.h>
+#include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 
 /* Shorter than what the watchdogs of the kernel put up with. */
@@ -82,7 +84,6 @@ static const char * const gap_names[NR_PT_RECLAIM_GAPS] = {
 	[PT_RECLAIM_GAP_MOVE]		= "move",
 	[PT_RECLAIM_GAP_COLLAPSE]	= "collapse",
 	[PT_RECLAIM_GAP_RETRACT]	= "retract",
-	[PT_RECLAIM_GAP_AGE]		= "age",
 };
 
 /* Is the gap armed for this place? If so it is open from now on. */
@@ -122,7 +123,8 @@ static void gap_expire(struct gap *gap)
  * @mm: Whose page tables it is about.
  * @addr: Any address under the PTE table that it is about.
  *
- * Context: Any but NMI. Keeps the CPU busy.
+ * Context: Any but NMI. May reschedule where that is allowed, else keeps the CPU
+ * busy.
  */
 void pt_reclaim_gap(enum pt_reclaim_gap gap, struct mm_struct *mm,
 		    unsigned long addr)
@@ -135,10 +137,12 @@ void pt_reclaim_gap(enum pt_reclaim_gap gap, struct mm_struct *mm,
 	if (!gap_enter(&gaps[gap], mm, addr, &hold_ns))
 		return;
 
-	start = local_clock();
+	start = ktime_get_mono_fast_ns();
 	while (READ_ONCE(gaps[gap].state) == GAP_OPEN) {
-		if (local_clock() - start > hold_ns)
+		if (ktime_get_mono_fast_ns() - start > hold_ns)
 			gap_expire(&gaps[gap]);
+		if (preemptible() && !rcu_preempt_depth())
+			cond_resched();
 		cpu_relax();
 	}
 }

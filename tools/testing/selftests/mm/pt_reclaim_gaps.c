@@ -907,96 +907,6 @@ static int test_collapse_goes_past_a_missing_table(void)
 	return KSFT_PASS;
 }
 
-/* MGLRU's aging, of the memory cgroup and the node that have most pages here */
-#define LRU_GEN	"/sys/kernel/debug/lru_gen"
-
-/* Is this a line of @word and a number? "": of a number to begin with. */
-static bool is_line_of(const char *line, const char *word, unsigned long *number)
-{
-	char *end;
-
-	line += strspn(line, " ");
-	if (strncmp(line, word, strlen(word)))
-		return false;
-	line += strlen(word);
-	*number = strtoul(line, &end, 10);
-	return end != line;
-}
-
-/*
- * The commands that age them all: one for each memory cgroup and node, with the
- * youngest generation, which is the last of its lines.
- */
-static int aging_commands(char *commands, size_t size)
-{
-	unsigned long memcg = 0, node = 0, generation, number;
-	char line[512];
-	size_t len = 0;
-	bool have = false, more = true;
-	FILE *file = fopen(LRU_GEN, "r");
-
-	if (!file)
-		return -errno;
-	commands[0] = '\0';
-	while (more && len < size) {
-		more = fgets(line, sizeof(line), file);
-		if (more && is_line_of(line, "", &number)) {
-			generation = number;
-			have = true;
-			continue;
-		}
-		if (have)
-			len += snprintf(commands + len, size - len,
-					"+ %lu %lu %lu 1 1\n", memcg, node,
-					generation);
-		have = false;
-		if (more && !is_line_of(line, "memcg ", &memcg))
-			is_line_of(line, "node ", &node);
-	}
-	fclose(file);
-	return 0;
-}
-
-static int age_all(void *arg)
-{
-	char commands[4096], *line, *rest;
-
-	(void)arg;
-	if (aging_commands(commands, sizeof(commands)))
-		return -errno;
-	for (line = strtok_r(commands, "\n", &rest); line;
-	     line = strtok_r(NULL, "\n", &rest))
-		pt_write_file(LRU_GEN, line);
-	return 0;
-}
-
-/* So that the memory of a table that goes has been given away. */
-static int reclaim_and_free(void *arg)
-{
-	int err = reclaim(arg);
-
-	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
-	return err;
-}
-
-static int test_aging_reads_no_table_that_was_freed(void)
-{
-	struct pt_area area;
-	struct play play = {
-		.gap = "age",
-		.held = age_all,
-		.rival = reclaim_and_free,
-		.arg = &area,
-	};
-	int verdict;
-
-	if (access(LRU_GEN, R_OK | W_OK))
-		return pt_skipped("this kernel has no " LRU_GEN);
-	verdict = map_wasted(&area, PT_ANON);
-	play.addr = area.start;
-	return verdict == KSFT_PASS ? perform(&play) : verdict;
-}
-
 /* A process with an empty table, which does what it is told to */
 struct other {
 	pid_t pid;
@@ -1147,8 +1057,8 @@ static int test_opting_out_holds_at_once(void)
 	if (order(&other, OPT_OUT) || !gap_is_open("found"))
 		verdict = pt_failed("prctl() failed or had to wait");
 	gap_release("found");
-	if (verdict == KSFT_PASS && !pt_wait_rounds(3))
-		return KSFT_FAIL;
+	/* Ends the thread, when it has done what it was about to do. */
+	pt_set_mode("never");
 	after = order(&other, COUNT);
 	if (verdict == KSFT_PASS && after != before)
 		verdict = pt_failed("%ld kB of page tables after opting out, %ld before",
@@ -1217,8 +1127,7 @@ static int test_exit_does_not_wait(void)
 		verdict = pt_failed("the process could not exit meanwhile");
 	unfit = pt_vmstat("pt_reclaim_unfit");
 	gap_release("found");
-	if (verdict == KSFT_PASS && !pt_wait_rounds(2))
-		return KSFT_FAIL;
+	pt_set_mode("never");
 	if (verdict == KSFT_PASS && pt_vmstat("pt_reclaim_unfit") != unfit)
 		verdict = pt_failed("the VMAs of a dead process were asked");
 	return verdict;
@@ -1328,7 +1237,6 @@ static const struct pt_trial tests[] = {
 	TEST(test_collapse_frees_only_what_is_there),
 	TEST(test_retract_frees_only_what_is_there),
 	TEST(test_collapse_goes_past_a_missing_table),
-	TEST(test_aging_reads_no_table_that_was_freed),
 	TEST(test_opting_out_holds_at_once),
 	TEST(test_another_table_ages_by_itself),
 	TEST(test_leaving_always_holds_at_once),
