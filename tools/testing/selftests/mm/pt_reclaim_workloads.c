@@ -263,23 +263,26 @@ static int use_pages(struct job *job, size_t from, size_t to)
 
 /*
  * Pages that some CPU still has in a batch of its own escape the first time,
- * or are swapped out after all; with the next call they are not.
+ * or are swapped out after all; with the next call they are not, once that CPU
+ * has run: under emulation it may stand still for a while.
  */
 static int free_and_page_out(char *start, size_t bytes)
 {
-	long left = 1;
-	int tries;
+	double end = pt_now() + 10 * pt_patience();
+	long left;
 
-	for (tries = 0; left > 0 && tries < 100; tries++) {
+	for (;;) {
 		if (madvise(start, bytes, MADV_FREE) ||
 		    madvise(start, bytes, MADV_PAGEOUT))
 			return -errno;
 		left = pt_pagemap_count(start, bytes, PT_PAGEMAP_PRESENT |
 					PT_PAGEMAP_SWAPPED);
+		if (left <= 0)
+			return left;
+		if (pt_now() > end)
+			return -EBUSY;
+		pt_pause_ms(1);
 	}
-	if (left > 0)
-		return -EBUSY;
-	return left;
 }
 
 static int release_range(struct job *job, size_t page, size_t pages)
