@@ -28,7 +28,7 @@ static const char * const shown_by_default[] = {
 static bool show_all;
 static const char *only;
 static unsigned int sleep_ms = 200;
-static double never_seconds = 3;
+static double never_seconds = 1;
 
 /* Using one page in 64 KiB is enough to fill a table for all it matters. */
 static const struct pt_options options = { .touch_every = 64 << 10 };
