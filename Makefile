@@ -8,13 +8,19 @@ KERNEL ?= prod
 # Debian's linux-source-6.12.
 KSRC ?=
 export KSRC
+HOURS ?= 1
 
-.PHONY: help run check mutants shell kernel series clean
+.PHONY: help run check mutants torture stress peers configurations shell kernel series clean
 
 help:
 	@echo 'make run      set everything up, boot, and show empty page tables leave running processes'
 	@echo 'make check    build all kernels and run every test (up to 60 minutes)'
 	@echo 'make mutants  the tests notice when what makes it safe is taken away (1 to 2 hours)'
+	@echo 'make torture  every page checked while all is done to it, and loads, in turn:'
+	@echo '              HOURS=1 (default), KERNEL=prod or debug'
+	@echo 'make stress   every load of stress-ng on memory, and others (KERNEL=prod; an hour)'
+	@echo "make peers    the base's own selftests, on stock and with the feature (an hour)"
+	@echo 'make configurations  other configurations build and pass (1 to 2 hours)'
 	@echo 'make shell    a root shell in a guest (KERNEL=prod)'
 	@echo 'make kernel   build a kernel: KERNEL=prod (default), debug, off or stock'
 	@echo 'make series   the whole as patches for git am, in build/series'
@@ -33,6 +39,18 @@ check: deps
 
 mutants: deps
 	@scripts/mutants
+
+torture: deps
+	@scripts/soak --kernel $(KERNEL) $(HOURS)
+
+stress: deps
+	@scripts/stress --kernel $(KERNEL)
+
+peers: deps
+	@scripts/peers
+
+configurations: deps
+	@scripts/configurations
 
 shell: kernel
 	@scripts/vm --kernel $(KERNEL) --tty -- /bin/bash -l

@@ -27,6 +27,17 @@
  */
 #define SCAN_CHUNK		512UL
 
+/**
+ * struct visited_mm - a registered mm
+ * @slot: What it is found with. The first member, as mm_slot_alloc() and
+ *	mm_slot_free() need it.
+ * @address: Where its next visit begins, or where the present one goes on.
+ */
+struct visited_mm {
+	struct mm_slot slot;
+	unsigned long address;
+};
+
 static struct kmem_cache *mm_slot_cache __ro_after_init;
 
 /*
@@ -46,7 +57,7 @@ static unsigned long full_scans;
  */
 static struct {
 	struct mm_slot *slot;
-	unsigned long address;
+	unsigned long left;	/* of the visit's budget; 0: not begun yet */
 } cursor;
 
 /* Held by the thread while it works on a chunk. Taken to wait for its end. */
@@ -60,7 +71,7 @@ static void cursor_next_mm(void)
 {
 	lockdep_assert_held(&registry_lock);
 
-	cursor.address = 0;
+	cursor.left = 0;
 	if (!list_is_last(&cursor.slot->mm_node, &mm_slots)) {
 		cursor.slot = list_next_entry(cursor.slot, mm_node);
 		return;
@@ -336,24 +347,48 @@ unsigned long pt_reclaim_full_scans(void)
 	return READ_ONCE(full_scans);
 }
 
+static struct visited_mm *cursor_visited(void)
+{
+	lockdep_assert_held(&registry_lock);
+
+	return mm_slot_entry(cursor.slot, struct visited_mm, slot);
+}
+
 /*
- * Returns the mm that is next, with mm_count raised, and stores where to go on;
- * NULL if no mm is registered.
+ * How much work one visit of @mm may be: what there is when it begins, and some
+ * more for a process that grows meanwhile. Without that, a process that maps
+ * new tables in front of the thread faster than it may look at them would keep
+ * the round from ending. A visit that ends early goes on in the next round.
+ *
+ * Each table of any level accounts for one unit at the most: a PTE table for
+ * the look at it, an upper table for less than one stretch without any.
  */
-static struct mm_struct *cursor_get(unsigned long *address)
+static unsigned long visit_budget(struct mm_struct *mm)
+{
+	unsigned long tables = mm_pgtables_bytes(mm) >> PAGE_SHIFT;
+
+	return tables + tables / 4 + 64;
+}
+
+/*
+ * Returns the mm that is next, with mm_count raised; stores where to go on, and
+ * the rest of the visit's budget. NULL if no mm is registered.
+ */
+static struct mm_struct *cursor_get(unsigned long *address, unsigned long *left)
 {
 	struct mm_struct *mm = NULL;
 
 	spin_lock(&registry_lock);
-	if (!cursor.slot && !list_empty(&mm_slots)) {
+	if (!cursor.slot && !list_empty(&mm_slots))
 		cursor.slot = list_first_entry(&mm_slots, struct mm_slot,
 					       mm_node);
-		cursor.address = 0;
-	}
 	if (cursor.slot) {
 		mm = cursor.slot->mm;
 		mmgrab(mm);
-		*address = cursor.address;
+		if (!cursor.left)
+			cursor.left = visit_budget(mm);
+		*address = cursor_visited()->address;
+		*left = cursor.left;
 	}
 	spin_unlock(&registry_lock);
 	return mm;
@@ -365,14 +400,14 @@ static struct mm_struct *cursor_get(unsigned long *address)
  * taken its address, because of the reference.
  */
 static void cursor_put(struct mm_struct *mm, unsigned long address,
-		       bool finished)
+		       unsigned long left, bool finished)
 {
 	spin_lock(&registry_lock);
 	if (cursor.slot && cursor.slot->mm == mm) {
-		if (finished)
+		cursor_visited()->address = finished ? 0 : address;
+		cursor.left = left;
+		if (finished || !left)
 			cursor_next_mm();
-		else
-			cursor.address = address;
 	}
 	spin_unlock(&registry_lock);
 	mmdrop(mm);
@@ -385,19 +420,21 @@ static void cursor_put(struct mm_struct *mm, unsigned long address,
 static unsigned long scan_chunk(unsigned long budget, unsigned long min_age)
 {
 	struct pt_reclaim_control *ctl = &scan_ctl;
-	unsigned long chunk = min(budget, SCAN_CHUNK);
 	enum pt_reclaim_result result;
+	unsigned long chunk, left;
 
 	lockdep_assert_held(&chunk_mutex);
 
-	ctl->mm = cursor_get(&ctl->addr);
+	ctl->mm = cursor_get(&ctl->addr, &left);
 	if (!ctl->mm)
 		return 0;
+	chunk = min3(budget, left, SCAN_CHUNK);
 	ctl->end = ALIGN(ctl->mm->task_size, PMD_SIZE);
 	ctl->budget = chunk;
 	ctl->min_age = min_age;
 	result = pt_reclaim_range(ctl);
-	cursor_put(ctl->mm, ctl->addr, result != PT_RECLAIM_BUDGET);
+	left -= chunk - ctl->budget;
+	cursor_put(ctl->mm, ctl->addr, left, result != PT_RECLAIM_BUDGET);
 
 	/* An mm costs as much as a table even if it has none. */
 	return budget - max(chunk - ctl->budget, 1UL);
@@ -451,7 +488,7 @@ void pt_reclaim_scan_quiesce(void)
 int __init pt_reclaim_registry_init(void)
 {
 	mm_slot_cache = kmem_cache_create("pt_reclaim_mm_slot",
-					  sizeof(struct mm_slot),
-					  __alignof__(struct mm_slot), 0, NULL);
+					  sizeof(struct visited_mm),
+					  __alignof__(struct visited_mm), 0, NULL);
 	return mm_slot_cache ? 0 : -ENOMEM;
 }

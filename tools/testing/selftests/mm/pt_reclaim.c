@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "pt_reclaim_harness.h"
+#include "pt_reclaim_pagemap_scan.h"
 #include "pt_reclaim_workloads.h"
 
 /* Newer than the headers of the oldest distribution we compile on. */
@@ -463,6 +464,78 @@ TEST_F_TIMEOUT(uffd_wp, test_markers_survive_and_empty_tables_leave,
 	/* What is not protected can be written without anybody's help. */
 	pt_fill_page(rest, SEED, 0);
 	EXPECT_TRUE(pt_page_is_intact(rest, SEED, 0));
+}
+
+/* Pages that PAGEMAP_SCAN says were written; negative errno */
+static long pages_written(struct pt_area *area)
+{
+	struct page_region found[64];
+	struct pm_scan_arg arg = {
+		.size = sizeof(arg),
+		.start = (uintptr_t)area->start,
+		.end = (uintptr_t)area->start + area->bytes,
+		.vec = (uintptr_t)found,
+		.vec_len = ARRAY_SIZE(found),
+		.category_mask = PAGE_IS_WRITTEN,
+		.return_mask = PAGE_IS_WRITTEN,
+	};
+	int fd = pt_pagemap_open();
+	long regions, pages = 0;
+
+	if (fd < 0)
+		return fd;
+	regions = ioctl(fd, PAGEMAP_SCAN, &arg);
+	close(fd);
+	if (regions < 0)
+		return -errno;
+	if (arg.walk_end != arg.end)
+		return -E2BIG;
+	while (regions--)
+		pages += (found[regions].end - found[regions].start) / PT_PAGE;
+	return pages;
+}
+
+static bool empty_tables_are_taken(struct pt_area *area)
+{
+	long kb = pt_vmpte_kb(0);
+
+	return !madvise(area->start, area->bytes, MADV_PT_RECLAIM) &&
+	       pt_vmpte_kb(0) <= kb - (long)(area->bytes / PT_TABLE) *
+				     PT_TABLE_KB;
+}
+
+/* What was zapped was written, whether there is a table to say so or not. */
+TEST_F_TIMEOUT(uffd_wp, test_pagemap_scan_is_the_same_without_tables,
+	       TEST_SECONDS)
+{
+	long written;
+
+	ASSERT_EQ(0, pt_area_waste(&self->area));
+	written = pages_written(&self->area);
+	if (written == -ENOTTY)
+		SKIP(return, "no PAGEMAP_SCAN");
+	EXPECT_EQ((long)(self->area.bytes / PT_PAGE), written);
+	ASSERT_TRUE(empty_tables_are_taken(&self->area));
+	EXPECT_EQ(written, pages_written(&self->area));
+}
+
+/*
+ * Where nobody asked for write protection, "written" is a question without a
+ * meaning: zapped pages are while they have a table, and ranges that have none
+ * are not. The documentation tells.
+ */
+TEST_F_TIMEOUT(process, test_pagemap_scan_of_plain_memory, TEST_SECONDS)
+{
+	long written;
+
+	ASSERT_EQ(0, pt_area_map(&self->area, PT_ANON, 8 * PT_TABLE));
+	ASSERT_EQ(0, pt_area_waste(&self->area));
+	written = pages_written(&self->area);
+	if (written == -ENOTTY)
+		SKIP(return, "no PAGEMAP_SCAN");
+	EXPECT_EQ((long)(self->area.bytes / PT_PAGE), written);
+	ASSERT_TRUE(empty_tables_are_taken(&self->area));
+	EXPECT_EQ(0, pages_written(&self->area));
 }
 
 /*
