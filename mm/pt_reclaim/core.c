@@ -41,7 +41,10 @@ DEFINE_STATIC_KEY_FALSE(pt_reclaim_key);
 static DEFINE_MUTEX(mode_mutex);
 static struct task_struct *kptreclaimd_task;
 
-/* Written by sysfs, read by the thread; plain values, no lock. */
+/*
+ * Written by sysfs, read by the thread, without a lock: each is a value by
+ * itself, so that marked accesses are enough.
+ */
 static unsigned int scan_sleep_millisecs = 10000;
 static unsigned int tables_to_scan = 65536;
 

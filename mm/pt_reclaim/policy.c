@@ -18,7 +18,7 @@ const char * const pt_reclaim_mode_names[NR_PT_RECLAIM_MODES] = {
 	[PT_RECLAIM_ALWAYS]	= "always",
 };
 
-/* Written under the mutex of core.c; read anywhere. */
+/* Written under the mutex of core.c; read anywhere, hence marked accesses. */
 static enum pt_reclaim_mode system_mode = PT_RECLAIM_NEVER;
 
 /**

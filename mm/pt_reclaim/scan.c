@@ -48,6 +48,7 @@ static struct kmem_cache *mm_slot_cache __ro_after_init;
 static DEFINE_SPINLOCK(registry_lock);
 static DEFINE_READ_MOSTLY_HASHTABLE(mm_slots_hash, MM_SLOTS_HASH_BITS);
 static LIST_HEAD(mm_slots);
+/* Read without the lock, hence marked: the two are for people. */
 static unsigned long nr_mms;
 static unsigned long full_scans;
 
