@@ -252,7 +252,7 @@ static void zap_many(void)
  * Runs ahead of the thread: new tables before it, none behind it, faster than
  * it may look at them. The end of the address space is far away.
  */
-#define FEW_TABLES_TO_SCAN	8
+#define FEW_TABLES_TO_SCAN	64
 #define WINDOW_TABLES		1024L
 
 static void run_ahead(void)

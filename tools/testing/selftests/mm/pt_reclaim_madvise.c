@@ -7,6 +7,8 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -314,6 +316,102 @@ TEST_F_TIMEOUT(batch, test_one_flush_for_many_tables, 300)
 		  pt_vmstat("pt_reclaim_reclaimed") - reclaimed);
 	EXPECT_LE(1LL, flushes);
 	EXPECT_GE(tables / BATCH + 1, (long)flushes);
+}
+
+/* TLB flushes that others sent to CPU 1, as /proc/interrupts counts them */
+static long long interrupts_of_cpu_1(void)
+{
+	long long counts[2] = { -1, -1 };
+	char line[1024];
+	FILE *file;
+
+	file = fopen("/proc/interrupts", "r");
+	while (file && fgets(line, sizeof(line), file))
+		sscanf(line, " TLB: %lld %lld", &counts[0], &counts[1]);
+	if (file)
+		fclose(file);
+	return counts[1];
+}
+
+static struct {
+	bool idle;
+	int ready;
+	int stop;
+} neighbour;
+
+static int run_on_cpu(int cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	return sched_setaffinity(0, sizeof(cpus), &cpus) ? -errno : 0;
+}
+
+/* Is on CPU 1: all the while, or was there last before it became idle. */
+static void *be_a_neighbour(void *unused)
+{
+	(void)unused;
+	if (run_on_cpu(1))
+		return "cannot run on CPU 1";
+	__atomic_store_n(&neighbour.ready, 1, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&neighbour.stop, __ATOMIC_ACQUIRE)) {
+		if (neighbour.idle)
+			pt_pause_ms(1000);
+	}
+	return NULL;
+}
+
+/*
+ * Idle CPUs are interrupted as well: what they have cached of the tables that
+ * go must not be used when they wake up. So it is the batch that keeps the
+ * number small, for nohz_full CPUs too.
+ */
+static void count_interrupts(struct __test_metadata *_metadata,
+			     struct pt_area *area, bool idle)
+{
+	long tables = 4 * BATCH;
+	long long interrupts;
+	pthread_t thread;
+	void *problem;
+	int err;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP(return, "there is one CPU only");
+	neighbour.idle = idle;
+	neighbour.ready = 0;
+	neighbour.stop = 0;
+	ASSERT_EQ(0, run_on_cpu(0));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, be_a_neighbour, NULL));
+	ASSERT_EQ(0, pt_area_map(area, PT_ANON, tables * PT_TABLE));
+	ASSERT_EQ(0, pt_area_waste(area));
+	ASSERT_TRUE(pt_wait(30, "a thread on CPU 1",
+			    __atomic_load_n(&neighbour.ready,
+					    __ATOMIC_ACQUIRE)));
+
+	interrupts = interrupts_of_cpu_1();
+	ASSERT_EQ(tables, taken_by(area->start, area->bytes, &err));
+	ASSERT_EQ(0, err);
+	interrupts = interrupts_of_cpu_1() - interrupts;
+	__atomic_store_n(&neighbour.stop, 1, __ATOMIC_RELEASE);
+	ASSERT_EQ(0, pthread_join(thread, &problem));
+	ASSERT_EQ(NULL, problem);
+
+	TH_LOG("%ld tables: %lld interrupts of the CPU of %s thread", tables,
+	       interrupts, idle ? "an idle" : "a busy");
+	EXPECT_GE(tables / BATCH + 1, (long)interrupts);
+	/* An idle CPU may have gone over to another mm meanwhile. */
+	EXPECT_LE(idle ? 0 : 1, interrupts);
+}
+
+TEST_F_TIMEOUT(batch, test_busy_cpu_is_interrupted_once_for_many_tables, 300)
+{
+	count_interrupts(_metadata, &self->area, false);
+}
+
+TEST_F_TIMEOUT(batch, test_idle_cpu_is_interrupted_once_for_many_tables, 300)
+{
+	count_interrupts(_metadata, &self->area, true);
 }
 
 TEST_F_TIMEOUT(batch, test_nothing_to_take_costs_no_flush, 300)
