@@ -18,8 +18,8 @@ help:
 	@echo 'make mutants  the tests notice when what makes it safe is taken away (1 to 2 hours)'
 	@echo 'make torture  every page checked while all is done to it, and loads, in turn:'
 	@echo '              HOURS=1 (default), KERNEL=prod or debug'
-	@echo 'make stress   every load of stress-ng on memory, and others (KERNEL=prod; an hour)'
-	@echo "make peers    the base's own selftests, on stock and with the feature (an hour)"
+	@echo 'make stress   every load of stress-ng on memory, and others (KERNEL=prod: an hour; debug: 2)'
+	@echo "make peers    the base's own selftests, on stock and with the feature (2 hours)"
 	@echo 'make configurations  other configurations build and pass (1 to 2 hours)'
 	@echo 'make shell    a root shell in a guest (KERNEL=prod)'
 	@echo 'make kernel   build a kernel: KERNEL=prod (default), debug, off or stock'
