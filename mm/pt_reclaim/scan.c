@@ -361,8 +361,9 @@ static struct visited_mm *cursor_visited(void)
  * new tables in front of the thread faster than it may look at them would keep
  * the round from ending. A visit that ends early goes on in the next round.
  *
- * Each table of any level accounts for one unit at the most: a PTE table for
- * the look at it, an upper table for less than one stretch without any.
+ * Each table accounts for one unit at the most: a PTE table for the look at it,
+ * an upper table for less than one stretch without any. The few tables of the
+ * upper levels that mm_pgtables_bytes() does not know are in the constant.
  */
 static unsigned long visit_budget(struct mm_struct *mm)
 {

@@ -11,7 +11,7 @@
  * GUP-fast does, with interrupts off for a bounded number of entries. The
  * caller's mm_count keeps the pgd, and everything below it is freed through
  * RCU, for which disabled interrupts are a read-side critical section. Reading
- * an empty table ends in a note of its address, nothing else.
+ * an empty table ends in a note of its address, and of the time in its ptdesc.
  *
  * Confirm and detach. mmap_lock for read: it keeps the VMAs, and with them the
  * page tables above the PTE table, which only munmap(), mremap() and exit
@@ -27,7 +27,7 @@
  * Flush. Once per batch and before mmap_lock is dropped. The paging-structure
  * caches of all CPUs that have the mm loaded may still hold the PMD entry.
  * Somebody else's flush that is pending for the cleared entries cannot be left
- * to him, see flush_stale_entries().
+ * to him, see flush_for_reclaim() and flush_stale_entries().
  *
  * Free. Through RCU, always: pte_offset_map() returns under rcu_read_lock()
  * alone. The rcu_head is in the ptdesc, so there is nothing to allocate. Even
@@ -339,15 +339,27 @@ struct take_state {
 	u64 generation;			/* flush_generation() at the last one */
 };
 
-/*
- * Rises with every flush of the mm, and is only asked for by what CONFIG_DEBUG_VM
- * checks.
- */
+/* Rises with every flush of the mm. */
 static u64 flush_generation(struct mm_struct *mm)
 {
-	if (!IS_ENABLED(CONFIG_DEBUG_VM))
-		return 0;
 	return atomic64_read(&mm->context.tlb_gen);
+}
+
+/*
+ * Reclaim unmaps many pages and then flushes once. Whoever zaps before that makes
+ * up for it, in zap_pte_range() and the like, under the lock of a table: after
+ * that a CPU cannot write to a page that was, say, punched out of its file. Who
+ * finds no table does not. So it has to be done before the table goes; as long as
+ * its lock is held nothing more can become pending for it, because it is empty.
+ */
+static void flush_for_reclaim(struct take_state *take)
+{
+	struct mm_struct *mm = take->ctl->mm;
+	u64 generation = flush_generation(mm);
+
+	flush_tlb_batched_pending(mm);
+	if (flush_generation(mm) != generation)
+		take->ctl->stats.flushes++;
 }
 
 /*
@@ -379,6 +391,7 @@ static enum pt_reclaim_result detach_table(struct take_state *take,
 	lock_pte_table(ptl, pml);
 	empty = first_used_pte(pmd_ptes(pmd)) == PTRS_PER_PTE;
 	if (empty) {
+		flush_for_reclaim(take);
 		pt_reclaim_gap(PT_RECLAIM_GAP_CONFIRMED, mm, addr);
 		pmd_clear(pmdp);
 		mm_dec_nr_ptes(mm);
@@ -398,24 +411,21 @@ static enum pt_reclaim_result detach_table(struct take_state *take,
 
 /*
  * The entries of the detached tables were none, but a TLB may still hold what
- * they were before: whoever cleared them may flush later, zap with its
- * mmu_gather and reclaim with its batch. As long as the table stays, its next
- * user expects that. Once it is gone,
+ * they were before: who zaps clears them first and flushes later, with his
+ * mmu_gather. As long as the table stays, its next user expects that. Once it is
+ * gone, a fault may map a huge page there: translations of two sizes for one
+ * address, which some CPUs answer with a machine check. No fault can until the
+ * PMD lock is dropped, so the flush is now.
  *
- * - a fault may map a huge page there: translations of two sizes for one
- *   address, which some CPUs answer with a machine check. No fault can until
- *   the PMD lock is dropped;
- * - mprotect(), munmap() and mremap() step over the place instead of making up
- *   for reclaim's flush. They cannot until mmap_lock is dropped.
- *
- * Both rivals announce the flush before they let go of the PTE lock, which has
- * been taken since.
+ * The gather is announced before its owner lets go of the PTE lock, which has
+ * been taken since. Others who zap, and step over the place, need nobody to make
+ * up for it: whoever closes a gather while another one is open flushes the whole
+ * mm. For reclaim's batch see flush_for_reclaim().
  */
 static void flush_stale_entries(struct take_state *take)
 {
 	struct mm_struct *mm = take->ctl->mm;
 
-	flush_tlb_batched_pending(mm);
 	if (mm_tlb_flush_pending(mm)) {
 		flush_tlb_mm(mm);
 		take->ctl->stats.flushes++;

@@ -447,6 +447,102 @@ static int test_pending_flush_is_made_up_for(void)
 }
 
 /*
+ * TLB flushes that others sent to CPU 1, as /proc/interrupts counts them. Read
+ * without the C library's buffers: they would have to be mapped.
+ */
+static int flushes_of_cpu_1(void)
+{
+	static char text[65536];
+	long long counts[2] = { 0, 0 };
+	ssize_t len = 0, got = 1;
+	char *line;
+	int fd;
+
+	fd = open("/proc/interrupts", O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && got > 0 && len < (ssize_t)sizeof(text) - 1) {
+		got = read(fd, text + len, sizeof(text) - 1 - len);
+		if (got > 0)
+			len += got;
+	}
+	if (fd >= 0)
+		close(fd);
+	text[len] = '\0';
+	line = strstr(text, " TLB:");
+	if (!line || sscanf(line, " TLB: %lld %lld", &counts[0],
+			    &counts[1]) != 2)
+		return -EIO;
+	return counts[1];
+}
+
+static int flushes_before;
+
+static int count_and_reclaim(void *arg)
+{
+	flushes_before = flushes_of_cpu_1();
+	return reclaim(arg);
+}
+
+static int count_again(void *unused)
+{
+	(void)unused;
+	return flushes_of_cpu_1();
+}
+
+/* Whose TLB has to be flushed: on CPU 1, and never idle. */
+static int keep_cpu_busy(void *stop)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(1, &cpus);
+	sched_setaffinity(0, sizeof(cpus), &cpus);
+	while (!is_set(stop))
+		;
+	return 0;
+}
+
+/*
+ * Reclaim has unmapped the pages and its flush is not known to be done. Once the
+ * table is gone nobody who zaps can make up for it, so it has to be done before.
+ */
+static int test_reclaims_flush_comes_before_the_table_goes(void)
+{
+	bool stop = false;
+	struct actor busy = { .act = keep_cpu_busy, .arg = &stop };
+	struct pt_area area;
+	struct play play = {
+		.gap = "confirmed",
+		.held = count_and_reclaim,
+		.rival = count_again,
+		.arg = &area,
+	};
+	int verdict;
+
+	if (pt_area_map(&area, PT_SHMEM, PT_TABLE))
+		return pt_failed("no memory");
+	fill_a_page(&area);
+	if (start_actor(&busy))
+		return pt_failed("no thread");
+	set_flag(&busy.cue);
+	if (madvise(area.start, area.bytes, MADV_PAGEOUT) ||
+	    pt_pagemap_count(area.start, area.bytes, PT_PAGEMAP_PRESENT))
+		verdict = pt_skipped("nothing is paged out here");
+	else
+		verdict = KSFT_PASS;
+	play.addr = area.start;
+	if (verdict == KSFT_PASS)
+		verdict = perform(&play);
+	set_flag(&stop);
+	pthread_join(busy.thread, NULL);
+	if (verdict != KSFT_PASS)
+		return verdict;
+	if (flushes_before < 0 || play.rival_result <= flushes_before)
+		return pt_failed("%d flushes of CPU 1 before, %d when the table was about to go",
+				 flushes_before, play.rival_result);
+	return KSFT_PASS;
+}
+
+/*
  * A page fault brings its page into the page cache and keeps it locked; its
  * table goes. To allocate another one now could deadlock with writeback, so the
  * fault has to be taken again: two faults instead of one.
@@ -1222,6 +1318,7 @@ static const struct pt_trial tests[] = {
 	TEST(test_fault_does_not_wait_for_the_free),
 	TEST(test_fault_notices_that_its_table_went),
 	TEST(test_pending_flush_is_made_up_for),
+	TEST(test_reclaims_flush_comes_before_the_table_goes),
 	TEST(test_fault_allocates_no_table_under_the_page_lock),
 	TEST(test_writeprotect_marks_every_shmem_page),
 	TEST(test_writeprotect_marks_every_anon_page),

@@ -597,7 +597,10 @@ static int check_rounds(const struct course *course)
 	return pt_failed("they should take no more than %lld wake-ups", limit);
 }
 
-/* Each group of tables and each batch has one flush, and at least a table. */
+/*
+ * Each group of tables and each batch has one flush, and at least a table; and
+ * there may be one of reclaim's for each.
+ */
 static int check_flushes(const struct course *course)
 {
 	long long reclaimed = course->after.reclaimed -
@@ -605,9 +608,9 @@ static int check_flushes(const struct course *course)
 	long long flushes = course->after.flushes - course->before.flushes;
 
 	pt_note("%lld tables freed with %lld flushes", reclaimed, flushes);
-	if (flushes <= 2 * reclaimed)
+	if (flushes <= 3 * reclaimed)
 		return KSFT_PASS;
-	return pt_failed("more than two flushes for a table");
+	return pt_failed("more than three flushes for a table");
 }
 
 /* Freed tables that wait for a grace period do not pile up. */
