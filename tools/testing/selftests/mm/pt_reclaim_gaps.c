@@ -467,8 +467,8 @@ static int flushes_of_cpu_1(void)
 	if (fd >= 0)
 		close(fd);
 	text[len] = '\0';
-	line = strstr(text, " TLB:");
-	if (!line || sscanf(line, " TLB: %lld %lld", &counts[0],
+	line = strstr(text, "TLB:");
+	if (!line || sscanf(line, "TLB: %lld %lld", &counts[0],
 			    &counts[1]) != 2)
 		return -EIO;
 	return counts[1];
