@@ -349,8 +349,8 @@ static u64 flush_generation(struct mm_struct *mm)
  * Reclaim unmaps many pages and then flushes once. Whoever zaps before that makes
  * up for it, in zap_pte_range() and the like, under the lock of a table: after
  * that a CPU cannot write to a page that was, say, punched out of its file. Who
- * finds no table does not. So it has to be done before the table goes; as long as
- * its lock is held nothing more can become pending for it, because it is empty.
+ * finds no table does not. So it has to be done before the table goes. The caller
+ * holds its PTE lock: nothing more can become pending for it, because it is empty.
  */
 static void flush_for_reclaim(struct take_state *take)
 {

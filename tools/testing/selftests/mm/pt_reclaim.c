@@ -504,19 +504,26 @@ static bool empty_tables_are_taken(struct pt_area *area)
 				     PT_TABLE_KB;
 }
 
+/* Wastes the area's tables; @after: pages said to be written without them */
+static void compare_scans(struct __test_metadata *_metadata,
+			  struct pt_area *area, long after)
+{
+	long written;
+
+	ASSERT_EQ(0, pt_area_waste(area));
+	written = pages_written(area);
+	if (written == -ENOTTY)
+		SKIP(return, "no PAGEMAP_SCAN");
+	EXPECT_EQ((long)(area->bytes / PT_PAGE), written);
+	ASSERT_TRUE(empty_tables_are_taken(area));
+	EXPECT_EQ(after, pages_written(area));
+}
+
 /* What was zapped was written, whether there is a table to say so or not. */
 TEST_F_TIMEOUT(uffd_wp, test_pagemap_scan_is_the_same_without_tables,
 	       TEST_SECONDS)
 {
-	long written;
-
-	ASSERT_EQ(0, pt_area_waste(&self->area));
-	written = pages_written(&self->area);
-	if (written == -ENOTTY)
-		SKIP(return, "no PAGEMAP_SCAN");
-	EXPECT_EQ((long)(self->area.bytes / PT_PAGE), written);
-	ASSERT_TRUE(empty_tables_are_taken(&self->area));
-	EXPECT_EQ(written, pages_written(&self->area));
+	compare_scans(_metadata, &self->area, self->area.bytes / PT_PAGE);
 }
 
 /*
@@ -526,16 +533,8 @@ TEST_F_TIMEOUT(uffd_wp, test_pagemap_scan_is_the_same_without_tables,
  */
 TEST_F_TIMEOUT(process, test_pagemap_scan_of_plain_memory, TEST_SECONDS)
 {
-	long written;
-
 	ASSERT_EQ(0, pt_area_map(&self->area, PT_ANON, 8 * PT_TABLE));
-	ASSERT_EQ(0, pt_area_waste(&self->area));
-	written = pages_written(&self->area);
-	if (written == -ENOTTY)
-		SKIP(return, "no PAGEMAP_SCAN");
-	EXPECT_EQ((long)(self->area.bytes / PT_PAGE), written);
-	ASSERT_TRUE(empty_tables_are_taken(&self->area));
-	EXPECT_EQ(0, pages_written(&self->area));
+	compare_scans(_metadata, &self->area, 0);
 }
 
 /*

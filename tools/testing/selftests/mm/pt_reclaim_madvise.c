@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -318,41 +317,17 @@ TEST_F_TIMEOUT(batch, test_one_flush_for_many_tables, 300)
 	EXPECT_GE(tables / BATCH + 1, (long)flushes);
 }
 
-/* TLB flushes that others sent to CPU 1, as /proc/interrupts counts them */
-static long long interrupts_of_cpu_1(void)
-{
-	long long counts[2] = { -1, -1 };
-	char line[1024];
-	FILE *file;
-
-	file = fopen("/proc/interrupts", "r");
-	while (file && fgets(line, sizeof(line), file))
-		sscanf(line, " TLB: %lld %lld", &counts[0], &counts[1]);
-	if (file)
-		fclose(file);
-	return counts[1];
-}
-
 static struct {
 	bool idle;
 	int ready;
 	int stop;
 } neighbour;
 
-static int run_on_cpu(int cpu)
-{
-	cpu_set_t cpus;
-
-	CPU_ZERO(&cpus);
-	CPU_SET(cpu, &cpus);
-	return sched_setaffinity(0, sizeof(cpus), &cpus) ? -errno : 0;
-}
-
 /* Is on CPU 1: all the while, or was there last before it became idle. */
 static void *be_a_neighbour(void *unused)
 {
 	(void)unused;
-	if (run_on_cpu(1))
+	if (pt_run_on_cpu(1))
 		return "cannot run on CPU 1";
 	__atomic_store_n(&neighbour.ready, 1, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&neighbour.stop, __ATOMIC_ACQUIRE)) {
@@ -381,7 +356,7 @@ static void count_interrupts(struct __test_metadata *_metadata,
 	neighbour.idle = idle;
 	neighbour.ready = 0;
 	neighbour.stop = 0;
-	ASSERT_EQ(0, run_on_cpu(0));
+	ASSERT_EQ(0, pt_run_on_cpu(0));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, be_a_neighbour, NULL));
 	ASSERT_EQ(0, pt_area_map(area, PT_ANON, tables * PT_TABLE));
 	ASSERT_EQ(0, pt_area_waste(area));
@@ -389,10 +364,10 @@ static void count_interrupts(struct __test_metadata *_metadata,
 			    __atomic_load_n(&neighbour.ready,
 					    __ATOMIC_ACQUIRE)));
 
-	interrupts = interrupts_of_cpu_1();
+	interrupts = pt_flushes_of_cpu_1();
 	ASSERT_EQ(tables, taken_by(area->start, area->bytes, &err));
 	ASSERT_EQ(0, err);
-	interrupts = interrupts_of_cpu_1() - interrupts;
+	interrupts = pt_flushes_of_cpu_1() - interrupts;
 	__atomic_store_n(&neighbour.stop, 1, __ATOMIC_RELEASE);
 	ASSERT_EQ(0, pthread_join(thread, &problem));
 	ASSERT_EQ(NULL, problem);

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -684,4 +685,38 @@ int pt_area_waste(struct pt_area *area)
 	if (madvise(area->start, area->bytes, MADV_DONTNEED))
 		return -errno;
 	return 0;
+}
+
+int pt_run_on_cpu(int cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	return sched_setaffinity(0, sizeof(cpus), &cpus) ? -errno : 0;
+}
+
+long long pt_flushes_of_cpu_1(void)
+{
+	static char text[65536];
+	long long counts[2];
+	ssize_t len = 0, got = 1;
+	char *line;
+	int fd;
+
+	fd = open("/proc/interrupts", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	while (got > 0 && len < (ssize_t)sizeof(text) - 1) {
+		got = read(fd, text + len, sizeof(text) - 1 - len);
+		if (got > 0)
+			len += got;
+	}
+	close(fd);
+	text[len] = '\0';
+	line = strstr(text, "TLB:");
+	if (!line || sscanf(line, "TLB: %lld %lld", &counts[0],
+			    &counts[1]) != 2)
+		return -EIO;
+	return counts[1];
 }

@@ -160,6 +160,13 @@ __noreturn void pt_run_trials(int argc, char **argv,
 #define pt_failed(...) ({ pt_note(__VA_ARGS__); KSFT_FAIL; })
 #define pt_skipped(...) ({ pt_note("SKIP: " __VA_ARGS__); KSFT_SKIP; })
 
+int pt_run_on_cpu(int cpu);
+/*
+ * TLB flushes that others have sent to CPU 1, of a machine that has one; negative
+ * errno. Maps nothing: somebody may be holding mmap_lock.
+ */
+long long pt_flushes_of_cpu_1(void);
+
 /* Gives up root's rights for those of a user who owns nothing. */
 int pt_become_nobody(void);
 
