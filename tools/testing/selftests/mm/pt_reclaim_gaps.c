@@ -157,6 +157,19 @@ static int start_actor(struct actor *actor)
 }
 
 /*
+ * Gives the cue, and waits until the gap is reached. To look at the gap beforehand
+ * touches all memory that it takes to look: a page fault that has to flush the TLB
+ * of a CPU that is held with interrupts off would wait for the end of the gap.
+ */
+static bool reach_gap(const char *gap, struct actor *actor)
+{
+	if (gap_is_open(gap))
+		return false;
+	set_flag(&actor->cue);
+	return pt_wait(10, "the gap to be reached", gap_is_open(gap));
+}
+
+/*
  * A play in one act: somebody comes to a gap and is held there, and meanwhile
  * his rival acts. A rival that locks must keep out is expected to be kept out.
  */
@@ -197,8 +210,7 @@ static int perform(struct play *play)
 		return pt_failed("no thread");
 	if (gap_arm(play->gap, play->addr, 0))
 		return pt_failed("cannot arm the gap %s", play->gap);
-	set_flag(&held.cue);
-	if (!pt_wait(10, "the gap to be reached", gap_is_open(play->gap)))
+	if (!reach_gap(play->gap, &held))
 		return pt_failed("nobody came to the gap %s", play->gap);
 	done = let_rival_act(play->gap, &rival, play->rival_must_wait);
 	gap_release(play->gap);
@@ -462,10 +474,18 @@ static int count_again(void *unused)
 }
 
 /* Whose TLB has to be flushed: on CPU 1, and never idle. */
-static int keep_cpu_busy(void *stop)
+struct neighbour {
+	bool busy, stop;
+};
+
+static int keep_cpu_busy(void *arg)
 {
-	pt_run_on_cpu(1);
-	while (!is_set(stop))
+	struct neighbour *neighbour = arg;
+
+	if (pt_run_on_cpu(1))
+		return -ENXIO;
+	set_flag(&neighbour->busy);
+	while (!is_set(&neighbour->stop))
 		;
 	return 0;
 }
@@ -476,8 +496,8 @@ static int keep_cpu_busy(void *stop)
  */
 static int test_reclaims_flush_comes_before_the_table_goes(void)
 {
-	bool stop = false;
-	struct actor busy = { .act = keep_cpu_busy, .arg = &stop };
+	struct neighbour neighbour = {};
+	struct actor busy = { .act = keep_cpu_busy, .arg = &neighbour };
 	struct pt_area area;
 	struct play play = {
 		.gap = "confirmed",
@@ -489,19 +509,22 @@ static int test_reclaims_flush_comes_before_the_table_goes(void)
 
 	if (pt_area_map(&area, PT_SHMEM, PT_TABLE))
 		return pt_failed("no memory");
-	fill_a_page(&area);
-	if (start_actor(&busy))
+	/* A flush is put off only for the sake of another CPU. */
+	if (pt_run_on_cpu(0) || start_actor(&busy))
 		return pt_failed("no thread");
+	fill_a_page(&area);
 	set_flag(&busy.cue);
-	if (madvise(area.start, area.bytes, MADV_PAGEOUT) ||
-	    pt_pagemap_count(area.start, area.bytes, PT_PAGEMAP_PRESENT))
+	if (!pt_wait(10, "the neighbour", is_set(&neighbour.busy)))
+		verdict = KSFT_FAIL;
+	else if (madvise(area.start, area.bytes, MADV_PAGEOUT) ||
+		 pt_pagemap_count(area.start, area.bytes, PT_PAGEMAP_PRESENT))
 		verdict = pt_skipped("nothing is paged out here");
 	else
 		verdict = KSFT_PASS;
 	play.addr = area.start;
 	if (verdict == KSFT_PASS)
 		verdict = perform(&play);
-	set_flag(&stop);
+	set_flag(&neighbour.stop);
 	pthread_join(busy.thread, NULL);
 	if (verdict != KSFT_PASS)
 		return verdict;
@@ -789,7 +812,7 @@ static int make_source(struct pt_area *from, enum source source)
 	}
 	fill_a_page(from);
 	if (source == SWAPPED &&
-	    (madvise(page, PT_PAGE, MADV_PAGEOUT) ||
+	    (pt_page_out(page, PT_PAGE, false) ||
 	     pt_pagemap_count(page, PT_PAGE, PT_PAGEMAP_SWAPPED) != 1))
 		return pt_skipped("the page cannot be swapped out");
 	return KSFT_PASS;
@@ -1079,8 +1102,7 @@ static int test_table_outlives_the_walk(void)
 	if (start_actor(&walker) ||
 	    gap_arm("find", other.area.start, other.pid))
 		return pt_failed("cannot arm the gap");
-	set_flag(&walker.cue);
-	if (!pt_wait(10, "the gap to be reached", gap_is_open("find")))
+	if (!reach_gap("find", &walker))
 		return pt_failed("nobody came to the gap");
 	unmapped = !order(&other, UNMAP);
 	open = gap_is_open("find");

@@ -696,6 +696,45 @@ int pt_run_on_cpu(int cpu)
 	return sched_setaffinity(0, sizeof(cpus), &cpus) ? -errno : 0;
 }
 
+static int move_to_next_cpu(const cpu_set_t *allowed, int cpu)
+{
+	do {
+		cpu = (cpu + 1) % CPU_SETSIZE;
+	} while (!CPU_ISSET(cpu, allowed));
+	return pt_run_on_cpu(cpu) ? -1 : cpu;
+}
+
+int pt_page_out(char *start, size_t bytes, bool drop)
+{
+	__u64 unwanted = PT_PAGEMAP_PRESENT | (drop ? PT_PAGEMAP_SWAPPED : 0);
+	double end = pt_now() + 10 * pt_patience();
+	cpu_set_t allowed;
+	int cpu = -1;
+	int err = 0;
+	long left;
+
+	if (sched_getaffinity(0, sizeof(allowed), &allowed))
+		return -errno;
+	for (;;) {
+		if ((drop && madvise(start, bytes, MADV_FREE)) ||
+		    madvise(start, bytes, MADV_PAGEOUT)) {
+			err = -errno;
+			break;
+		}
+		left = pt_pagemap_count(start, bytes, unwanted);
+		err = left > 0 ? -EBUSY : left;
+		if (err != -EBUSY || pt_now() > end)
+			break;
+		/*
+		 * What is in the batch that a CPU keeps for itself escapes, and a
+		 * call empties that of its own CPU alone.
+		 */
+		cpu = move_to_next_cpu(&allowed, cpu);
+	}
+	sched_setaffinity(0, sizeof(allowed), &allowed);
+	return err;
+}
+
 long long pt_flushes_of_cpu_1(void)
 {
 	static char text[65536];

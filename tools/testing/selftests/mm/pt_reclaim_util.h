@@ -190,6 +190,12 @@ int pt_pagemap_open(void);
 int pt_pagemap_read(int fd, const void *start, __u64 *entries, size_t pages);
 /* How many pages of the range have any of @bits; negative errno on failure */
 long pt_pagemap_count(const void *start, size_t bytes, __u64 bits);
+/*
+ * Pages out a range that only the caller uses, until no page of it is present; to
+ * @drop is to give the pages back instead of swapping them out. Negative errno:
+ * -EBUSY when some would not go.
+ */
+int pt_page_out(char *start, size_t bytes, bool drop);
 
 enum pt_backing {
 	PT_ANON,

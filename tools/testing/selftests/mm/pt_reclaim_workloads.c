@@ -261,30 +261,6 @@ static int use_pages(struct job *job, size_t from, size_t to)
 	return 0;
 }
 
-/*
- * Pages that some CPU still has in a batch of its own escape the first time,
- * or are swapped out after all; with the next call they are not, once that CPU
- * has run: under emulation it may stand still for a while.
- */
-static int free_and_page_out(char *start, size_t bytes)
-{
-	double end = pt_now() + 10 * pt_patience();
-	long left;
-
-	for (;;) {
-		if (madvise(start, bytes, MADV_FREE) ||
-		    madvise(start, bytes, MADV_PAGEOUT))
-			return -errno;
-		left = pt_pagemap_count(start, bytes, PT_PAGEMAP_PRESENT |
-					PT_PAGEMAP_SWAPPED);
-		if (left <= 0)
-			return left;
-		if (pt_now() > end)
-			return -EBUSY;
-		pt_pause_ms(1);
-	}
-}
-
 static int release_range(struct job *job, size_t page, size_t pages)
 {
 	char *start = page_at(job, page);
@@ -303,7 +279,7 @@ static int release_range(struct job *job, size_t page, size_t pages)
 				FALLOC_FL_KEEP_SIZE, page * PT_PAGE, bytes);
 		break;
 	case PT_FREE_PAGEOUT:
-		return free_and_page_out(start, bytes);
+		return pt_page_out(start, bytes, true);
 	}
 	return err ? -errno : 0;
 }
