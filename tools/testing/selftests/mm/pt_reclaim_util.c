@@ -710,8 +710,8 @@ int pt_page_out(char *start, size_t bytes, bool drop)
 	double end = pt_now() + 10 * pt_patience();
 	cpu_set_t allowed;
 	int cpu = -1;
-	int err = 0;
 	long left;
+	int err;
 
 	if (sched_getaffinity(0, sizeof(allowed), &allowed))
 		return -errno;
