@@ -16,7 +16,10 @@
 /* True in the modes always and madvise, in which the thread runs. */
 DECLARE_STATIC_KEY_FALSE(pt_reclaim_key);
 
-void __pt_reclaim_enter(struct mm_struct *mm);
+void __pt_reclaim_mark(struct mm_struct *mm, pmd_t *pmd);
+void __pt_reclaim_mark_copied(struct mm_struct *dst_mm, pmd_t *dst_pmd,
+			      pmd_t *src_pmd);
+void __pt_reclaim_mark_pmds(struct mm_struct *mm, pud_t *pud);
 void __pt_reclaim_exit(struct mm_struct *mm);
 int pt_reclaim_prctl_set(unsigned long setting);
 int pt_reclaim_prctl_get(void);
@@ -24,31 +27,70 @@ int pt_reclaim_advise(struct mm_struct *mm, unsigned long start,
 		      unsigned long end);
 
 /**
- * pt_reclaim_fork() - have the mm of a new process visited
- * @p: The new task, not woken yet.
- * @clone_flags: As passed to clone().
+ * pt_reclaim_marks() - are marks wanted at all?
  *
- * Context: Process context, may sleep. @p must be on the task list already: a
- * change of mode registers the processes that it finds there, and whoever is
- * not there yet must come here after it.
+ * For whoever has something to find out before he knows whether to mark.
+ *
+ * Context: Any.
  */
-static inline void pt_reclaim_fork(struct task_struct *p, u64 clone_flags)
+static inline bool pt_reclaim_marks(void)
 {
-	if (static_branch_unlikely(&pt_reclaim_key) &&
-	    !(clone_flags & CLONE_VM) && p->mm)
-		__pt_reclaim_enter(p->mm);
+	return static_branch_unlikely(&pt_reclaim_key);
 }
 
 /**
- * pt_reclaim_exec() - have the new mm of a process visited
- * @mm: The mm that exec_mmap() has just given to the current task.
+ * pt_reclaim_registered() - is this mm visited already?
+ * @mm: The mm.
  *
- * Context: Process context, may sleep.
+ * Context: Any. The answer may be out of date.
  */
-static inline void pt_reclaim_exec(struct mm_struct *mm)
+static inline bool pt_reclaim_registered(struct mm_struct *mm)
 {
-	if (static_branch_unlikely(&pt_reclaim_key))
-		__pt_reclaim_enter(mm);
+	return test_bit(MMF_PT_RECLAIM, &mm->flags);
+}
+
+/**
+ * pt_reclaim_mark() - PTEs of a living mm were made none
+ * @mm: Whose.
+ * @pmd: The PMD entry of their table.
+ *
+ * To be called after the PTEs were changed. What nobody marks is found by a
+ * sweep, late.
+ *
+ * Context: Any. The PTE lock is held, or mmap_lock for write.
+ */
+static inline void pt_reclaim_mark(struct mm_struct *mm, pmd_t *pmd)
+{
+	if (pt_reclaim_marks())
+		__pt_reclaim_mark(mm, pmd);
+}
+
+/**
+ * pt_reclaim_mark_copied() - fork has copied a PTE table, or a part of it
+ * @dst_mm: The child.
+ * @dst_pmd: Its PMD entry.
+ * @src_pmd: The parent's.
+ *
+ * Context: Any. Both PTE locks are held.
+ */
+static inline void pt_reclaim_mark_copied(struct mm_struct *dst_mm,
+					  pmd_t *dst_pmd, pmd_t *src_pmd)
+{
+	if (pt_reclaim_marks())
+		__pt_reclaim_mark_copied(dst_mm, dst_pmd, src_pmd);
+}
+
+/**
+ * pt_reclaim_mark_pmds() - a PMD table was moved, with the PTE tables below it
+ * @mm: Whose.
+ * @pud: The PUD entry that points at it now.
+ *
+ * Context: mmap_lock held for write.
+ */
+static inline void pt_reclaim_mark_pmds(struct mm_struct *mm, pud_t *pud)
+{
+	if (pt_reclaim_marks())
+		__pt_reclaim_mark_pmds(mm, pud);
 }
 
 /**
@@ -61,21 +103,39 @@ static inline void pt_reclaim_exec(struct mm_struct *mm)
  * a batch of tables at the most; here it does not wait. Must be called before
  * exit_mmap().
  *
+ * That mm_users became zero is ordered before the look at the flag, see
+ * registry_insert(), by the atomic_dec_and_test() of whoever dropped it.
+ *
  * Context: Process context.
  */
 static inline void pt_reclaim_exit(struct mm_struct *mm)
 {
-	if (unlikely(test_bit(MMF_PT_RECLAIM, &mm->flags)))
+	if (unlikely(pt_reclaim_registered(mm)))
 		__pt_reclaim_exit(mm);
 }
 
 #else /* CONFIG_KPTRECLAIMD */
 
-static inline void pt_reclaim_fork(struct task_struct *p, u64 clone_flags)
+static inline bool pt_reclaim_marks(void)
+{
+	return false;
+}
+
+static inline bool pt_reclaim_registered(struct mm_struct *mm)
+{
+	return false;
+}
+
+static inline void pt_reclaim_mark(struct mm_struct *mm, pmd_t *pmd)
 {
 }
 
-static inline void pt_reclaim_exec(struct mm_struct *mm)
+static inline void pt_reclaim_mark_copied(struct mm_struct *dst_mm,
+					  pmd_t *dst_pmd, pmd_t *src_pmd)
+{
+}
+
+static inline void pt_reclaim_mark_pmds(struct mm_struct *mm, pud_t *pud)
 {
 }
 

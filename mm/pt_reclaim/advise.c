@@ -71,6 +71,7 @@ int pt_reclaim_advise(struct mm_struct *mm, unsigned long start,
 	ctl->end = ALIGN(end, PMD_SIZE);
 	ctl->budget = ULONG_MAX;
 	ctl->sync = true;
+	ctl->sweep = true;
 	result = pt_reclaim_range(ctl);
 	kfree(ctl);
 

@@ -1,56 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Page table reclaim: the thread, the mode of the system, and what the system
- * calls and the boot call.
+ * Page table reclaim: the mode of the system, and what the system calls and the
+ * boot call.
  */
 
 /**
  * DOC: Overview
  *
  * A process that gives memory back without unmapping it keeps the page tables.
- * kptreclaimd visits the registered mms in rounds, finds their empty PTE tables
- * without any lock and frees them under mmap_lock held for read, which it only
- * tries to get. A table must have been seen empty on two visits that are one
- * sleep of the thread (or 1 s) apart.
+ * Whoever makes PTEs none leaves a mark in the ptdesc of their table, in that of
+ * the PMD table above it, and in the mm, which is registered by its first mark.
+ * kptreclaimd asks the registered mms for marks in rounds, finds the marked PTE
+ * tables that are empty without any lock and frees them under mmap_lock held for
+ * read, which it only tries to get. A table must have been seen empty on two
+ * visits that are one sleep of the thread (or 1 s) apart. So a round is paid for
+ * by what was zapped since the last one, and not by what exists.
  *
- * In the mode never there is no thread, no mm is registered, and what fork and
- * exec call is a static branch that is not taken.
+ * Every so many rounds there is a sweep, which looks at all tables of all
+ * processes, marked or not: what no mark led to is late, and not lost.
+ *
+ * In the mode never there is no thread, no mm is registered, and what those who
+ * zap call is a static branch that is not taken.
  */
 
 #define pr_fmt(fmt) "pt_reclaim: " fmt
 
-#include <linux/freezer.h>
 #include <linux/init.h>
-#include <linux/jiffies.h>
 #include <linux/jump_label.h>
-#include <linux/kthread.h>
 #include <linux/mutex.h>
 #include <linux/pt_reclaim.h>
 #include <linux/sched.h>
 #include <linux/string.h>
-#include <linux/wait.h>
 
 #include "internal.h"
 
 DEFINE_STATIC_KEY_FALSE(pt_reclaim_key);
 
-/*
- * Serialises changes of the mode. Protects the thread's existence: it runs in
- * every mode but never.
- */
+/* Serialises changes of the mode, and with them the life of the thread. */
 static DEFINE_MUTEX(mode_mutex);
-static struct task_struct *kptreclaimd_task;
-
-/*
- * Written by sysfs, read by the thread, without a lock: each is a value by
- * itself, so that marked accesses are enough.
- */
-static unsigned int scan_sleep_millisecs = 10000;
-static unsigned int tables_to_scan = 65536;
-
-/* Ends the present sleep, so that a new sleep time is taken up. */
-static DECLARE_WAIT_QUEUE_HEAD(kptreclaimd_wait);
-static atomic_t sleep_changed = ATOMIC_INIT(0);
 
 /* The mode that the boot sets. */
 static enum pt_reclaim_mode boot_mode __initdata =
@@ -58,90 +45,13 @@ static enum pt_reclaim_mode boot_mode __initdata =
 	IS_ENABLED(CONFIG_PT_RECLAIM_DEFAULT_MADVISE) ? PT_RECLAIM_MADVISE :
 	PT_RECLAIM_NEVER;
 
-static bool kptreclaimd_should_stop(void)
-{
-	return kthread_should_stop();
-}
-
-/* One sleep, but no more than a second: then every fault has had its chance. */
-static unsigned long kptreclaimd_min_age(void)
-{
-	unsigned int msecs = pt_reclaim_get_sleep_millisecs();
-
-	return max(1UL, msecs_to_jiffies(min(msecs, 1000U)));
-}
-
-static unsigned long kptreclaimd_sleep_jiffies(void)
-{
-	return msecs_to_jiffies(pt_reclaim_get_sleep_millisecs());
-}
-
-/* A change of the sleep time holds for the present sleep already. */
-static void kptreclaimd_sleep(void)
-{
-	unsigned long start = jiffies;
-	long left = kptreclaimd_sleep_jiffies();
-
-	while (left > 0 && !kthread_should_stop()) {
-		wait_event_freezable_timeout(kptreclaimd_wait,
-					     kthread_should_stop() ||
-					     atomic_xchg(&sleep_changed, 0),
-					     left);
-		left = start + kptreclaimd_sleep_jiffies() - jiffies;
-	}
-}
-
-static int kptreclaimd(void *unused)
-{
-	set_freezable();
-	/*
-	 * Not MAX_NICE: empty tables are to be had back from a machine whose
-	 * CPUs are all busy, too, and the work between two sleeps is bounded.
-	 */
-	set_user_nice(current, 5);
-
-	while (!kthread_should_stop()) {
-		pt_reclaim_wake_up_scan(pt_reclaim_get_tables_to_scan(),
-					kptreclaimd_min_age(),
-					kptreclaimd_should_stop);
-		kptreclaimd_sleep();
-	}
-	return 0;
-}
-
-static int kptreclaimd_start(void)
-{
-	struct task_struct *task;
-
-	lockdep_assert_held(&mode_mutex);
-
-	if (kptreclaimd_task)
-		return 0;
-	task = kthread_run(kptreclaimd, NULL, "kptreclaimd");
-	if (IS_ERR(task)) {
-		pr_err("cannot start kptreclaimd: %ld\n", PTR_ERR(task));
-		return PTR_ERR(task);
-	}
-	kptreclaimd_task = task;
-	return 0;
-}
-
-static void kptreclaimd_stop(void)
-{
-	lockdep_assert_held(&mode_mutex);
-
-	if (!kptreclaimd_task)
-		return;
-	kthread_stop(kptreclaimd_task);
-	kptreclaimd_task = NULL;
-}
-
 /**
  * pt_reclaim_set_mode() - change the mode of the system
  * @mode: The new mode.
  *
  * When this has returned, the running processes that take part in @mode are
- * registered, and no table of any other process is taken by the thread.
+ * registered, to be swept, and no table of any other process is taken by the
+ * thread.
  *
  * Context: Process context, may sleep.
  *
@@ -162,9 +72,9 @@ int pt_reclaim_set_mode(enum pt_reclaim_mode mode)
 	}
 
 	/*
-	 * The mode before the key: who finds the key on finds the new mode. A
-	 * process whose fork or exec found it off is on the task list, which
-	 * the update reads after the key has been switched on all CPUs.
+	 * The mode before the key: who finds the key on finds the new mode.
+	 * What was zapped while it was off is not marked: the update registers
+	 * the running processes for a sweep.
 	 */
 	pt_reclaim_mode_store(mode);
 	if (mode == PT_RECLAIM_NEVER) {
@@ -175,57 +85,10 @@ int pt_reclaim_set_mode(enum pt_reclaim_mode mode)
 		pt_reclaim_scan_quiesce();
 	}
 	pt_reclaim_registry_update();
+	kptreclaimd_wake();
 unlock:
 	mutex_unlock(&mode_mutex);
 	return err;
-}
-
-/**
- * pt_reclaim_get_sleep_millisecs() - how long the thread sleeps
- *
- * Context: Any.
- *
- * Return: Milliseconds.
- */
-unsigned int pt_reclaim_get_sleep_millisecs(void)
-{
-	return READ_ONCE(scan_sleep_millisecs);
-}
-
-/**
- * pt_reclaim_set_sleep_millisecs() - set how long the thread sleeps
- * @msecs: Milliseconds. Holds for the present sleep already.
- *
- * Context: Process context.
- */
-void pt_reclaim_set_sleep_millisecs(unsigned int msecs)
-{
-	WRITE_ONCE(scan_sleep_millisecs, msecs);
-	atomic_set(&sleep_changed, 1);
-	wake_up_interruptible(&kptreclaimd_wait);
-}
-
-/**
- * pt_reclaim_get_tables_to_scan() - how much the thread does between two sleeps
- *
- * Context: Any.
- *
- * Return: Tables looked at.
- */
-unsigned int pt_reclaim_get_tables_to_scan(void)
-{
-	return READ_ONCE(tables_to_scan);
-}
-
-/**
- * pt_reclaim_set_tables_to_scan() - set what pt_reclaim_get_tables_to_scan() gets
- * @nr: Tables looked at.
- *
- * Context: Any.
- */
-void pt_reclaim_set_tables_to_scan(unsigned int nr)
-{
-	WRITE_ONCE(tables_to_scan, nr);
 }
 
 /* False in a Xen PV guest and without memory at boot: nothing was set up. */

@@ -4,11 +4,16 @@
  * list, never up:
  *
  *   sysfs.c   attributes
- *   core.c    the thread and the system's mode
+ *   core.c    the system's mode, prctl
+ *   thread.c  the thread, its CPU time and its sleep
+ *   mark.c    somebody has zapped entries
  *   scan.c    who is visited, and how far the present round has come
  *   advise.c  madvise(MADV_PT_RECLAIM)
- *   table.c   find, confirm, detach, flush and free tables
+ *   table.c   confirm, detach, flush and free tables
+ *   find.c    find them, without locks
  *   policy.c  who takes part, which VMAs are fit
+ *
+ * table.h has what find.c, mark.c and table.c know about one table.
  */
 #ifndef _MM_PT_RECLAIM_INTERNAL_H
 #define _MM_PT_RECLAIM_INTERNAL_H
@@ -50,7 +55,8 @@ enum pt_reclaim_result {
 	PT_RECLAIM_DONE,	/* taken; or: the end of the range was reached */
 	PT_RECLAIM_RACED,	/* no longer empty, or no longer there */
 	PT_RECLAIM_BUSY,	/* mmap_lock was not free */
-	PT_RECLAIM_UNFIT,	/* a VMA over it does not allow it, or no VMA */
+	PT_RECLAIM_UNFIT,	/* a VMA over it does not allow it */
+	PT_RECLAIM_GONE,	/* no VMA is over it any more */
 	PT_RECLAIM_EXITING,	/* the mm has no users any more */
 	PT_RECLAIM_DENIED,	/* the mm does not take part (any more) */
 	PT_RECLAIM_BUDGET,	/* more work is left than the caller allowed */
@@ -60,14 +66,19 @@ enum pt_reclaim_result {
 /**
  * struct pt_reclaim_stats - what one walk has done
  * @scanned: Tables looked at.
+ * @empty: Of these, tables without any entry.
+ * @unmarked: Of these, tables that no mark led to, counted once for as long as
+ *	they stay empty. Not for a process that asks for itself.
  * @reclaimed: Tables freed.
  * @raced: Tables not empty any more when the locks were held.
  * @busy: Tables left because mmap_lock was not free.
- * @unfit: Tables left because of a VMA over them.
+ * @unfit: Tables left because of a VMA over them, or because there is none.
  * @flushes: TLB flushes issued.
  */
 struct pt_reclaim_stats {
 	unsigned long scanned;
+	unsigned long empty;
+	unsigned long unmarked;
 	unsigned long reclaimed;
 	unsigned long raced;
 	unsigned long busy;
@@ -85,7 +96,9 @@ struct pt_reclaim_stats {
  * @min_age: Jiffies for which a table must have been seen empty before it is
  *	taken. 0: one look is enough.
  * @sync: The process asks for itself: wait for mmap_lock (killable) and do not
- *	ask whether the mm takes part.
+ *	ask whether the mm takes part. Looks at all tables, and leaves it to the
+ *	thread to clear the marks of PMD tables.
+ * @sweep: Look at all tables, and not just at those that are marked.
  * @nr: Number of tables found empty and not yet dealt with.
  * @stats: What the walk has done.
  * @tables: First address of each of the @nr tables.
@@ -99,6 +112,7 @@ struct pt_reclaim_control {
 	unsigned long budget;
 	unsigned long min_age;
 	bool sync;
+	bool sweep;
 	unsigned int nr;
 	struct pt_reclaim_stats stats;
 	unsigned long tables[PT_RECLAIM_BATCH];
@@ -106,24 +120,49 @@ struct pt_reclaim_control {
 
 enum pt_reclaim_result pt_reclaim_range(struct pt_reclaim_control *ctl);
 
+/* find.c */
+
+void pt_reclaim_find(struct pt_reclaim_control *ctl);
+
 /* scan.c */
+
+/**
+ * struct pt_reclaim_round - what is to be told of a round
+ * @scanned: Tables looked at.
+ * @empty: Of these, tables without any entry.
+ */
+struct pt_reclaim_round {
+	unsigned long scanned;
+	unsigned long empty;
+};
 
 int pt_reclaim_registry_init(void);
 void pt_reclaim_registry_update(void);
 void pt_reclaim_registry_update_mm(struct mm_struct *mm);
+bool pt_reclaim_register_marked(struct mm_struct *mm);
 unsigned long pt_reclaim_nr_mms(void);
 unsigned long pt_reclaim_full_scans(void);
-void pt_reclaim_wake_up_scan(unsigned int nr_tables, unsigned long min_age,
-			     bool (*should_stop)(void));
+unsigned int pt_reclaim_get_sweep_rounds(void);
+void pt_reclaim_set_sweep_rounds(unsigned int rounds);
+unsigned int pt_reclaim_get_tables_to_scan(void);
+void pt_reclaim_set_tables_to_scan(unsigned int nr);
+bool pt_reclaim_scan_step(unsigned long min_age, struct pt_reclaim_round *round);
 void pt_reclaim_scan_quiesce(void);
+
+/* thread.c */
+
+int kptreclaimd_start(void);
+void kptreclaimd_stop(void);
+void kptreclaimd_wake(void);
+unsigned int pt_reclaim_get_sleep_millisecs(void);
+void pt_reclaim_set_sleep_millisecs(unsigned int msecs);
+unsigned int pt_reclaim_present_sleep_millisecs(void);
+unsigned int pt_reclaim_get_max_cpu_percent(void);
+void pt_reclaim_set_max_cpu_percent(unsigned int percent);
 
 /* core.c */
 
 bool pt_reclaim_available(void);
 int pt_reclaim_set_mode(enum pt_reclaim_mode mode);
-unsigned int pt_reclaim_get_sleep_millisecs(void);
-void pt_reclaim_set_sleep_millisecs(unsigned int msecs);
-unsigned int pt_reclaim_get_tables_to_scan(void);
-void pt_reclaim_set_tables_to_scan(unsigned int nr);
 
 #endif /* _MM_PT_RECLAIM_INTERNAL_H */

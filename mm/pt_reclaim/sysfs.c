@@ -54,14 +54,14 @@ static ssize_t scan_sleep_millisecs_show(struct kobject *kobj,
 	return sysfs_emit(buf, "%u\n", pt_reclaim_get_sleep_millisecs());
 }
 
-/* A number of at least one, which all numbers here are. */
-static int parse_number(const char *buf, unsigned int max, unsigned int *value)
+static int parse_number(const char *buf, unsigned int min, unsigned int max,
+			unsigned int *value)
 {
 	int err = kstrtouint(buf, 10, value);
 
 	if (err)
 		return err;
-	return *value && *value <= max ? 0 : -EINVAL;
+	return *value >= min && *value <= max ? 0 : -EINVAL;
 }
 
 static ssize_t scan_sleep_millisecs_store(struct kobject *kobj,
@@ -69,7 +69,7 @@ static ssize_t scan_sleep_millisecs_store(struct kobject *kobj,
 					  const char *buf, size_t count)
 {
 	unsigned int msecs;
-	int err = parse_number(buf, MAX_SLEEP_MILLISECS, &msecs);
+	int err = parse_number(buf, 1, MAX_SLEEP_MILLISECS, &msecs);
 
 	if (err)
 		return err;
@@ -89,7 +89,7 @@ static ssize_t tables_to_scan_store(struct kobject *kobj,
 				    const char *buf, size_t count)
 {
 	unsigned int nr;
-	int err = parse_number(buf, UINT_MAX, &nr);
+	int err = parse_number(buf, 1, UINT_MAX, &nr);
 
 	if (err)
 		return err;
@@ -97,6 +97,53 @@ static ssize_t tables_to_scan_store(struct kobject *kobj,
 	return count;
 }
 PT_RECLAIM_ATTR(tables_to_scan);
+
+static ssize_t max_cpu_percent_show(struct kobject *kobj,
+				    struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", pt_reclaim_get_max_cpu_percent());
+}
+
+static ssize_t max_cpu_percent_store(struct kobject *kobj,
+				     struct kobj_attribute *attr,
+				     const char *buf, size_t count)
+{
+	unsigned int percent;
+	int err = parse_number(buf, 1, 100, &percent);
+
+	if (err)
+		return err;
+	pt_reclaim_set_max_cpu_percent(percent);
+	return count;
+}
+PT_RECLAIM_ATTR(max_cpu_percent);
+
+static ssize_t sweep_rounds_show(struct kobject *kobj,
+				 struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", pt_reclaim_get_sweep_rounds());
+}
+
+static ssize_t sweep_rounds_store(struct kobject *kobj,
+				  struct kobj_attribute *attr,
+				  const char *buf, size_t count)
+{
+	unsigned int rounds;
+	int err = parse_number(buf, 0, UINT_MAX, &rounds);
+
+	if (err)
+		return err;
+	pt_reclaim_set_sweep_rounds(rounds);
+	return count;
+}
+PT_RECLAIM_ATTR(sweep_rounds);
+
+static ssize_t sleep_millisecs_show(struct kobject *kobj,
+				    struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", pt_reclaim_present_sleep_millisecs());
+}
+PT_RECLAIM_ATTR_RO(sleep_millisecs);
 
 static ssize_t mms_show(struct kobject *kobj, struct kobj_attribute *attr,
 			char *buf)
@@ -144,6 +191,9 @@ static struct attribute *pt_reclaim_attrs[] = {
 	&enabled_attr.attr,
 	&scan_sleep_millisecs_attr.attr,
 	&tables_to_scan_attr.attr,
+	&max_cpu_percent_attr.attr,
+	&sweep_rounds_attr.attr,
+	&sleep_millisecs_attr.attr,
 	&mms_attr.attr,
 	&full_scans_attr.attr,
 	&tables_scanned_attr.attr,

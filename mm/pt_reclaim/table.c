@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Page table reclaim: find empty PTE tables, confirm that they are, detach
+ * Page table reclaim: have empty PTE tables found, confirm that they are, detach
  * them, flush, free. The only file here that takes a page table lock.
  */
 
@@ -10,8 +10,9 @@
  * Find. No lock at all: the walk reads each level once into a local, the way
  * GUP-fast does, with interrupts off for a bounded number of entries. The
  * caller's mm_count keeps the pgd, and everything below it is freed through
- * RCU, for which disabled interrupts are a read-side critical section. Reading
- * an empty table ends in a note of its address, and of the time in its ptdesc.
+ * RCU, for which disabled interrupts are a read-side critical section. Only
+ * tables with a mark are looked at, unless all are asked for. Reading an empty
+ * table ends in a note of its address, and of the time in its ptdesc. See find.c.
  *
  * Confirm and detach. mmap_lock for read: it keeps the VMAs, and with them the
  * page tables above the PTE table, which only munmap(), mremap() and exit
@@ -35,7 +36,7 @@
  * switch_mm_irqs_off() leaves mm_cpumask() before it loads the new CR3.
  */
 
-#include <linux/jiffies.h>
+#include <linux/delay.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/mmu_notifier.h>
@@ -49,24 +50,10 @@
 
 #include "../internal.h"
 #include "internal.h"
+#include "table.h"
 
 #define CREATE_TRACE_POINTS
 #include <trace/events/pt_reclaim.h>
-
-/*
- * Page table entries, of all levels, that are read with interrupts off at a
- * stretch: four empty tables, or 32 that have an entry in use at their start.
- * An entry costs a handful of instructions, and eight of them share a cache
- * line: some 10 000 instructions and, with cold caches, some 260 misses,
- * whatever the size of the process.
- */
-#define FIND_ENTRIES	(4 * PTRS_PER_PTE)
-
-/*
- * What a PTE table costs at the least, in entries: its first cache line, its
- * ptdesc and a TLB miss.
- */
-#define FIND_TABLE_COST	64
 
 /*
  * Tables that are detached under one hold of the PMD lock, for which a fault
@@ -77,232 +64,55 @@
 #define DETACH_GROUP		8
 #define DETACH_GROUP_PENDING	32
 
-struct find_state {
-	struct pt_reclaim_control *ctl;
-	unsigned int entries_left;
-};
-
-/* Does this entry point at a PTE table? Looks at the value alone. */
-static bool pmd_is_table(pmd_t pmd)
-{
-	return pmd_present(pmd) && !pmd_leaf(pmd) && !pmd_bad(pmd);
-}
-
 /*
- * The PTEs of the table that this entry points at. Not pte_offset_map(), which
- * looks at a PMD entry again, and clears it if it seems bad: the entry is a
- * copy, whoever calls this is in an RCU read-side critical section (interrupts
- * are off) or holds the locks, and 64-bit kernels have all tables mapped.
+ * How often the thread tries again, within a batch, when mmap_lock is not free or
+ * was put down for somebody else. Whoever has it or waits for it is given the time
+ * of a short nap in between.
  */
-static pte_t *pmd_ptes(pmd_t pmd)
-{
-	return (pte_t *)pmd_page_vaddr(pmd);
-}
-
-/*
- * Returns the index of the first entry that is not none, PTRS_PER_PTE if there
- * is none. Without the PTE lock the answer is a hint.
- */
-static unsigned int first_used_pte(pte_t *table)
-{
-	unsigned int i;
-
-	for (i = 0; i < PTRS_PER_PTE; i++) {
-		if (!pte_none(ptep_get_lockless(table + i)))
-			break;
-	}
-	return i;
-}
-
-/*
- * Has the table been seen empty for long enough? One that was not may have been
- * allocated this instant, for a fault that is about to fill it.
- */
-static bool table_has_aged(struct pt_reclaim_control *ctl,
-			   struct ptdesc *ptdesc)
-{
-	unsigned long since = READ_ONCE(ptdesc->pt_empty_since);
-
-	if (!ctl->min_age)
-		return true;
-	return since && time_after_eq(jiffies, since + ctl->min_age);
-}
-
-/*
- * Remembers what a look without locks saw. The thread and a process that asks
- * for itself may look at the same time, hence the marked accesses; whoever is
- * last is right. 0 means not seen empty, so the lowest bit is given up for
- * being set.
- */
-static void table_seen(struct ptdesc *ptdesc, bool empty)
-{
-	unsigned long since = READ_ONCE(ptdesc->pt_empty_since);
-
-	if (empty && !since)
-		WRITE_ONCE(ptdesc->pt_empty_since, jiffies | 1);
-	else if (!empty && since)
-		WRITE_ONCE(ptdesc->pt_empty_since, 0);
-}
-
-/*
- * The table cannot be freed under us: interrupts are off. It may be detached or
- * filled at any moment, which is found out under the locks.
- */
-static void find_look_at_table(struct find_state *find, pmd_t pmd,
-			       unsigned long addr)
-{
-	struct pt_reclaim_control *ctl = find->ctl;
-	struct ptdesc *ptdesc = page_ptdesc(pmd_page(pmd));
-	unsigned int used;
-
-	lockdep_assert_irqs_disabled();
-
-	pt_reclaim_gap(PT_RECLAIM_GAP_FIND, ctl->mm, addr);
-	used = first_used_pte(pmd_ptes(pmd));
-	ctl->stats.scanned++;
-	ctl->budget--;
-	find->entries_left -= min(find->entries_left,
-				  max_t(unsigned int, used, FIND_TABLE_COST));
-
-	table_seen(ptdesc, used == PTRS_PER_PTE);
-	if (used == PTRS_PER_PTE && table_has_aged(ctl, ptdesc))
-		ctl->tables[ctl->nr++] = addr;
-}
-
-/*
- * The walkers of the four upper levels: each reads its entries once, steps over
- * leaves and entries that are not present, and returns false when the stretch
- * has to end; ctl->addr is then where to go on.
- */
-static bool find_may_go_on(struct find_state *find, unsigned long addr)
-{
-	struct pt_reclaim_control *ctl = find->ctl;
-
-	ctl->addr = addr;
-	if (!find->entries_left || !ctl->budget || ctl->nr == PT_RECLAIM_BATCH)
-		return false;
-	find->entries_left--;
-	return true;
-}
-
-static bool find_in_pmds(struct find_state *find, pud_t *pudp, pud_t pud,
-			 unsigned long addr, unsigned long end)
-{
-	pmd_t *pmdp = pmd_offset_lockless(pudp, pud, addr);
-	unsigned long next;
-
-	do {
-		pmd_t pmd = pmdp_get_lockless(pmdp);
-
-		next = pmd_addr_end(addr, end);
-		if (!find_may_go_on(find, addr))
-			return false;
-		if (pmd_is_table(pmd))
-			find_look_at_table(find, pmd, addr);
-	} while (pmdp++, addr = next, addr != end);
-
-	return true;
-}
-
-static bool find_in_puds(struct find_state *find, p4d_t *p4dp, p4d_t p4d,
-			 unsigned long addr, unsigned long end)
-{
-	pud_t *pudp = pud_offset_lockless(p4dp, p4d, addr);
-	unsigned long next;
-
-	do {
-		pud_t pud = READ_ONCE(*pudp);
-
-		next = pud_addr_end(addr, end);
-		if (!find_may_go_on(find, addr))
-			return false;
-		if (!pud_present(pud) || pud_leaf(pud) || pud_bad(pud))
-			continue;
-		if (!find_in_pmds(find, pudp, pud, addr, next))
-			return false;
-	} while (pudp++, addr = next, addr != end);
-
-	return true;
-}
-
-static bool find_in_p4ds(struct find_state *find, pgd_t *pgdp, pgd_t pgd,
-			 unsigned long addr, unsigned long end)
-{
-	p4d_t *p4dp = p4d_offset_lockless(pgdp, pgd, addr);
-	unsigned long next;
-
-	do {
-		p4d_t p4d = READ_ONCE(*p4dp);
-
-		next = p4d_addr_end(addr, end);
-		if (!find_may_go_on(find, addr))
-			return false;
-		if (!p4d_present(p4d) || p4d_leaf(p4d) || p4d_bad(p4d))
-			continue;
-		if (!find_in_puds(find, p4dp, p4d, addr, next))
-			return false;
-	} while (p4dp++, addr = next, addr != end);
-
-	return true;
-}
-
-static void find_in_pgds(struct find_state *find, unsigned long addr,
-			 unsigned long end)
-{
-	pgd_t *pgdp = pgd_offset(find->ctl->mm, addr);
-	unsigned long next;
-
-	do {
-		pgd_t pgd = READ_ONCE(*pgdp);
-
-		next = pgd_addr_end(addr, end);
-		if (!find_may_go_on(find, addr))
-			return;
-		if (!pgd_present(pgd) || pgd_bad(pgd))
-			continue;
-		if (!find_in_p4ds(find, pgdp, pgd, addr, next))
-			return;
-	} while (pgdp++, addr = next, addr != end);
-
-	find->ctl->addr = end;
-}
-
-/*
- * One stretch. With interrupts off the CPU holds up every grace period, and the
- * tables of all levels are freed through RCU, by munmap() and exit as well.
- */
-static void find_tables(struct pt_reclaim_control *ctl)
-{
-	struct find_state find = { .ctl = ctl, .entries_left = FIND_ENTRIES };
-	unsigned long scanned = ctl->stats.scanned;
-
-	local_irq_disable();
-	find_in_pgds(&find, ctl->addr, ctl->end);
-	local_irq_enable();
-
-	if (ctl->stats.scanned == scanned)
-		ctl->budget--;
-}
+#define LOCK_TRIES		8
+#define LOCK_NAP_MIN_USECS	20
+#define LOCK_NAP_MAX_USECS	100
 
 /*
  * May the table at @addr go, as far as VMAs are concerned? A table without any
  * VMA is not ours: only what is mapped can be filled again by a fault, and
  * what is not mapped is being unmapped by somebody.
  */
-static bool vmas_allow(struct mm_struct *mm, unsigned long addr)
+static enum pt_reclaim_result ask_vmas(struct mm_struct *mm, unsigned long addr)
 {
 	VMA_ITERATOR(vmi, mm, addr);
+	enum pt_reclaim_result result = PT_RECLAIM_GONE;
 	struct vm_area_struct *vma;
-	bool found = false;
 
 	mmap_assert_locked(mm);
 
 	for_each_vma_range(vmi, vma, addr + PMD_SIZE) {
 		if (!pt_reclaim_vma_fit(vma))
-			return false;
-		found = true;
+			return PT_RECLAIM_UNFIT;
+		result = PT_RECLAIM_DONE;
 	}
-	return found;
+	return result;
+}
+
+/*
+ * A table that may not go is not worth a look in each round: whoever unmaps what
+ * stands in its way marks it again. The VMA over it keeps the PMD table, RCU the
+ * ptdesc.
+ */
+static void clear_mark(struct mm_struct *mm, unsigned long addr)
+{
+	pmd_t *pmdp = mm_find_pmd(mm, addr);
+	pmd_t pmd;
+
+	mmap_assert_locked(mm);
+	if (!pmdp)
+		return;
+
+	rcu_read_lock();
+	pmd = pmdp_get_lockless(pmdp);
+	if (pmd_is_table(pmd))
+		WRITE_ONCE(pmd_table_ptdesc(pmd)->pt_marked, 0);
+	rcu_read_unlock();
 }
 
 /*
@@ -382,8 +192,8 @@ static enum pt_reclaim_result detach_table(struct take_state *take,
 		return PT_RECLAIM_RACED;
 
 	/* Another table than the one that was found must age by itself. */
-	ptdesc = page_ptdesc(pmd_page(pmd));
-	if (!table_has_aged(take->ctl, ptdesc))
+	ptdesc = pmd_table_ptdesc(pmd);
+	if (!table_has_aged(ptdesc, take->ctl->min_age))
 		return PT_RECLAIM_RACED;
 
 	pt_reclaim_gap(PT_RECLAIM_GAP_LOCK, mm, addr);
@@ -483,17 +293,21 @@ static unsigned int next_group(struct take_state *take)
 
 	while (take->next + nr < ctl->nr && nr < take->group) {
 		unsigned long addr = ctl->tables[take->next + nr];
+		enum pt_reclaim_result result;
 
 		if (nr && (addr & PUD_MASK) !=
 			  (ctl->tables[take->next] & PUD_MASK))
 			break;
-		if (vmas_allow(ctl->mm, addr)) {
+		result = ask_vmas(ctl->mm, addr);
+		if (result == PT_RECLAIM_DONE) {
 			nr++;
 			continue;
 		}
 		if (nr)
 			break;
-		trace_mm_pt_reclaim_table(ctl->mm, addr, PT_RECLAIM_UNFIT);
+		if (result == PT_RECLAIM_UNFIT)
+			clear_mark(ctl->mm, addr);
+		trace_mm_pt_reclaim_table(ctl->mm, addr, result);
 		ctl->stats.unfit++;
 		take->next++;
 	}
@@ -610,24 +424,26 @@ static enum pt_reclaim_result lock_mm(struct pt_reclaim_control *ctl)
 
 /*
  * Takes the tables that were found. What the thread has to leave because
- * mmap_lock is not free, or because somebody waits for it, keeps its age and
- * goes in the next round.
+ * mmap_lock is not free, or because somebody waits for it, stays marked, keeps
+ * its age and goes in the next round.
  */
 static enum pt_reclaim_result take_tables(struct pt_reclaim_control *ctl)
 {
 	enum pt_reclaim_result result = PT_RECLAIM_DONE;
-	unsigned int next = 0;
+	unsigned int next = 0, tries = LOCK_TRIES;
 
 	while (next < ctl->nr) {
 		result = lock_mm(ctl);
-		if (result != PT_RECLAIM_DONE)
-			break;
-		take_locked(ctl, &next);
-		mmap_read_unlock(ctl->mm);
-		if (!ctl->sync && next < ctl->nr) {
+		if (result == PT_RECLAIM_DONE) {
+			take_locked(ctl, &next);
+			mmap_read_unlock(ctl->mm);
+			if (ctl->sync || next == ctl->nr)
+				continue;
 			result = PT_RECLAIM_BUSY;
-			break;
 		}
+		if (result != PT_RECLAIM_BUSY || !--tries)
+			break;
+		usleep_range(LOCK_NAP_MIN_USECS, LOCK_NAP_MAX_USECS);
 	}
 
 	if (result == PT_RECLAIM_BUSY) {
@@ -652,7 +468,7 @@ static enum pt_reclaim_result walk_range(struct pt_reclaim_control *ctl)
 		if (fatal_signal_pending(current))
 			return PT_RECLAIM_KILLED;
 
-		find_tables(ctl);
+		pt_reclaim_find(ctl);
 		if (ctl->nr == PT_RECLAIM_BATCH || ctl->addr == ctl->end ||
 		    !ctl->budget) {
 			if (ctl->nr)
@@ -675,6 +491,7 @@ static void count_events(const struct pt_reclaim_stats *stats)
 	count_vm_events(PTRECLAIM_BUSY, stats->busy);
 	count_vm_events(PTRECLAIM_UNFIT, stats->unfit);
 	count_vm_events(PTRECLAIM_FLUSH, stats->flushes);
+	count_vm_events(PTRECLAIM_UNMARKED, stats->unmarked);
 }
 
 /**

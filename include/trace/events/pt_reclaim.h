@@ -12,6 +12,7 @@
 	EM(PT_RECLAIM_RACED,	"raced")		\
 	EM(PT_RECLAIM_BUSY,	"busy")			\
 	EM(PT_RECLAIM_UNFIT,	"unfit")		\
+	EM(PT_RECLAIM_GONE,	"gone")			\
 	EM(PT_RECLAIM_EXITING,	"exiting")		\
 	EM(PT_RECLAIM_DENIED,	"denied")		\
 	EM(PT_RECLAIM_BUDGET,	"budget")		\

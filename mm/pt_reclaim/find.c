@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Page table reclaim: find empty PTE tables, without any lock. What costs most
+ * of all is here: the project's tests count the instructions and cache lines of
+ * this very file in a program of its own, so it asks little of the kernel.
+ */
+#include <linux/atomic.h>
+#include <linux/irqflags.h>
+#include <linux/lockdep.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+#include <linux/pt_reclaim_gaps.h>
+
+#include "internal.h"
+#include "table.h"
+
+/*
+ * What may be done with interrupts off at a stretch, in entries of page tables,
+ * of all levels, that are read. An entry costs a handful of instructions, and
+ * eight of them share a cache line: some 10 000 instructions and, with cold
+ * caches, some 260 misses, whatever the size of the process.
+ */
+#define FIND_ENTRIES	(4 * PTRS_PER_PTE)
+
+/*
+ * What a PTE table costs at the least, in entries: the cache line of one of its
+ * entries, its ptdesc and TLB misses for both.
+ */
+#define FIND_TABLE_COST	32
+
+/* @upper: The ptdesc of the PMD table that the walk is in. */
+struct find_state {
+	struct pt_reclaim_control *ctl;
+	struct ptdesc *upper;
+	unsigned int entries_left;
+};
+
+/*
+ * An empty table stays marked, and with it what is above, until it is taken or
+ * something is found in it. That it will be taken is for others to find out:
+ * mmap_lock may be busy, the table too young, a VMA over it unfit.
+ *
+ * The thread and a process that asks for itself may look at the same time, hence
+ * the marked accesses; whoever is last is right.
+ */
+static void find_empty(struct find_state *find, struct ptdesc *ptdesc,
+		       unsigned long addr, bool was_marked)
+{
+	struct pt_reclaim_control *ctl = find->ctl;
+
+	ctl->stats.empty++;
+	find->entries_left -= min(find->entries_left, PTRS_PER_PTE);
+	if (!READ_ONCE(ptdesc->pt_empty_since)) {
+		WRITE_ONCE(ptdesc->pt_empty_since, empty_since_now());
+		if (!was_marked && !ctl->sync)
+			ctl->stats.unmarked++;
+	}
+
+	WRITE_ONCE(ptdesc->pt_marked, 1);
+	if (!READ_ONCE(find->upper->pt_marked))
+		WRITE_ONCE(find->upper->pt_marked, 1);
+	atomic_inc(&ctl->mm->pt_reclaim_marks);
+
+	if (table_has_aged(ptdesc, ctl->min_age))
+		ctl->tables[ctl->nr++] = addr;
+}
+
+/*
+ * Looks at a table. It cannot be freed under us: interrupts are off. It may be
+ * detached or filled at any moment, which is found out under the locks.
+ */
+static void find_look_at_table(struct find_state *find, pmd_t pmd,
+			       struct ptdesc *ptdesc, unsigned long addr,
+			       bool marked)
+{
+	pte_t *table = pmd_ptes(pmd);
+	unsigned int used = READ_ONCE(ptdesc->pt_last_used);
+
+	find->ctl->stats.scanned++;
+	find->ctl->budget--;
+	find->entries_left -= min(find->entries_left, FIND_TABLE_COST);
+
+	if (pte_none(ptep_get_lockless(table + used))) {
+		used = first_used_pte(table);
+		if (used == PTRS_PER_PTE) {
+			find_empty(find, ptdesc, addr, marked);
+			return;
+		}
+		find->entries_left -= min(find->entries_left, used);
+		WRITE_ONCE(ptdesc->pt_last_used, used);
+	}
+	if (READ_ONCE(ptdesc->pt_empty_since))
+		WRITE_ONCE(ptdesc->pt_empty_since, 0);
+}
+
+/*
+ * The walkers of the upper levels: each reads its entries once, steps over
+ * leaves and entries that are not present, and returns false when the stretch
+ * has to end; ctl->addr is then where to go on.
+ */
+static bool find_may_go_on(struct find_state *find, unsigned long addr)
+{
+	struct pt_reclaim_control *ctl = find->ctl;
+
+	if (!find->entries_left || !ctl->budget ||
+	    ctl->nr == PT_RECLAIM_BATCH) {
+		ctl->addr = addr;
+		return false;
+	}
+	find->entries_left--;
+	return true;
+}
+
+/*
+ * A mark is cleared before what it is about is read, from the top to the bottom:
+ * of the mm (pt_reclaim_visit_begins()), of the PMD table, of the PTE table, then
+ * the entries. __pt_reclaim_mark() goes the other way. Each step on both sides
+ * is a full barrier, so one of the two sees the other: what was zapped too late
+ * for this look is marked, all the way up, for the next one.
+ */
+static bool find_clear_mark(struct ptdesc *ptdesc)
+{
+	return READ_ONCE(ptdesc->pt_marked) && xchg(&ptdesc->pt_marked, 0);
+}
+
+static bool find_in_pmds(struct find_state *find, pud_t *pudp, pud_t pud,
+			 unsigned long addr, unsigned long end)
+{
+	pmd_t *pmdp = pmd_offset_lockless(pudp, pud, addr);
+	bool sweep = find->ctl->sweep;
+	unsigned long next;
+
+	lockdep_assert_irqs_disabled();
+
+	do {
+		pmd_t pmd = pmdp_get_lockless(pmdp);
+		struct ptdesc *ptdesc;
+		bool marked;
+
+		next = pmd_addr_end(addr, end);
+		if (!find_may_go_on(find, addr))
+			return false;
+		if (!pmd_is_table(pmd))
+			continue;
+		pt_reclaim_gap(PT_RECLAIM_GAP_FIND, find->ctl->mm, addr);
+		ptdesc = pmd_table_ptdesc(pmd);
+		marked = find_clear_mark(ptdesc);
+		if (marked || sweep)
+			find_look_at_table(find, pmd, ptdesc, addr, marked);
+	} while (pmdp++, addr = next, addr != end);
+
+	return true;
+}
+
+/*
+ * The mark of a PMD table is cleared when a walk of all of it begins. One that
+ * goes on in its middle is there because of a mark, which may since have been set
+ * again for what lies behind; one that is about a range that somebody chose is
+ * not about the rest.
+ */
+static bool find_has_to_descend(struct find_state *find, unsigned long addr)
+{
+	if (find->ctl->sync || addr & ~PUD_MASK)
+		return true;
+	return find_clear_mark(find->upper) || find->ctl->sweep;
+}
+
+static bool find_in_puds(struct find_state *find, p4d_t *p4dp, p4d_t p4d,
+			 unsigned long addr, unsigned long end)
+{
+	pud_t *pudp = pud_offset_lockless(p4dp, p4d, addr);
+	unsigned long next;
+
+	do {
+		pud_t pud = READ_ONCE(*pudp);
+
+		next = pud_addr_end(addr, end);
+		if (!find_may_go_on(find, addr))
+			return false;
+		if (!pud_present(pud) || pud_leaf(pud) || pud_bad(pud))
+			continue;
+		find->upper = page_ptdesc(pud_page(pud));
+		if (!find_has_to_descend(find, addr))
+			continue;
+		if (!find_in_pmds(find, pudp, pud, addr, next)) {
+			/* It has not begun, and has to come back. */
+			if (!(find->ctl->addr & ~PUD_MASK))
+				WRITE_ONCE(find->upper->pt_marked, 1);
+			return false;
+		}
+	} while (pudp++, addr = next, addr != end);
+
+	return true;
+}
+
+static bool find_in_p4ds(struct find_state *find, pgd_t *pgdp, pgd_t pgd,
+			 unsigned long addr, unsigned long end)
+{
+	p4d_t *p4dp = p4d_offset_lockless(pgdp, pgd, addr);
+	unsigned long next;
+
+	do {
+		p4d_t p4d = READ_ONCE(*p4dp);
+
+		next = p4d_addr_end(addr, end);
+		if (!find_may_go_on(find, addr))
+			return false;
+		if (!p4d_present(p4d) || p4d_leaf(p4d) || p4d_bad(p4d))
+			continue;
+		if (!find_in_puds(find, p4dp, p4d, addr, next))
+			return false;
+	} while (p4dp++, addr = next, addr != end);
+
+	return true;
+}
+
+static void find_in_pgds(struct find_state *find, unsigned long addr,
+			 unsigned long end)
+{
+	pgd_t *pgdp = pgd_offset(find->ctl->mm, addr);
+	unsigned long next;
+
+	do {
+		pgd_t pgd = READ_ONCE(*pgdp);
+
+		next = pgd_addr_end(addr, end);
+		if (!find_may_go_on(find, addr))
+			return;
+		if (!pgd_present(pgd) || pgd_bad(pgd))
+			continue;
+		if (!find_in_p4ds(find, pgdp, pgd, addr, next))
+			return;
+	} while (pgdp++, addr = next, addr != end);
+
+	find->ctl->addr = end;
+}
+
+/**
+ * pt_reclaim_find() - walk for one stretch
+ * @ctl: Which mm, from where to where; where it has come to on return.
+ *
+ * Appends what was found to @ctl->tables, which must have room for one. With
+ * interrupts off the CPU holds up every grace period, and the tables of all
+ * levels are freed through RCU, by munmap() and exit as well.
+ *
+ * Context: Any in which interrupts are on. The caller holds mm_count.
+ */
+void pt_reclaim_find(struct pt_reclaim_control *ctl)
+{
+	struct find_state find = { .ctl = ctl, .entries_left = FIND_ENTRIES };
+	unsigned long scanned = ctl->stats.scanned;
+
+	local_irq_disable();
+	find_in_pgds(&find, ctl->addr, ctl->end);
+	local_irq_enable();
+
+	if (ctl->stats.scanned == scanned)
+		ctl->budget--;
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Page table reclaim: whoever makes PTEs of a living mm none leaves a mark, so
+ * that the thread need not look for what is empty now where nothing changed.
+ */
+#include <linux/atomic.h>
+#include <linux/mm.h>
+#include <linux/pt_reclaim.h>
+
+#include "internal.h"
+#include "table.h"
+
+/*
+ * Marks are for those who take part. Who is not registered yet becomes so now;
+ * who opts in later is swept then.
+ */
+static bool mark_wanted(struct mm_struct *mm)
+{
+	return likely(pt_reclaim_registered(mm)) ||
+	       pt_reclaim_register_marked(mm);
+}
+
+/*
+ * From the bottom to the top, and each step a full barrier (but where nothing is
+ * stored): pairs with find_clear_mark(), which tells what for. The step above is
+ * looked at even if the one below is marked already: a table that mremap() moves,
+ * or that comes back from under a huge page, brings its mark along to where none
+ * is above it.
+ */
+static void mark_upper(struct mm_struct *mm, struct ptdesc *upper, bool count)
+{
+	if (!READ_ONCE(upper->pt_marked)) {
+		xchg(&upper->pt_marked, 1);
+		count = true;
+	}
+	if (count || !atomic_read(&mm->pt_reclaim_marks))
+		atomic_inc(&mm->pt_reclaim_marks);
+}
+
+/**
+ * __pt_reclaim_mark() - entries of a PTE table were made none
+ * @mm: Whose table it is.
+ * @pmd: The PMD entry that points at it.
+ *
+ * Context: Any, for a PTE table that stays where it is: its lock is held, or
+ * mmap_lock for write. May allocate, without waiting.
+ */
+void __pt_reclaim_mark(struct mm_struct *mm, pmd_t *pmd)
+{
+	struct ptdesc *table = pmd_table_ptdesc(*pmd);
+
+	if (mark_wanted(mm))
+		mark_upper(mm, virt_to_ptdesc(pmd),
+			   !xchg(&table->pt_marked, 1));
+}
+
+/**
+ * __pt_reclaim_mark_copied() - fork has copied a PTE table, or a part of it
+ * @dst_mm: The child.
+ * @dst_pmd: Its PMD entry.
+ * @src_pmd: The parent's.
+ *
+ * The copy of an empty table is empty. Whether the parent's is, is known if it
+ * was marked or looked at since it became so.
+ *
+ * Context: Both PTE locks held, and both mmap_locks for write.
+ */
+void __pt_reclaim_mark_copied(struct mm_struct *dst_mm, pmd_t *dst_pmd,
+			      pmd_t *src_pmd)
+{
+	struct ptdesc *src = pmd_table_ptdesc(*src_pmd);
+
+	if (READ_ONCE(src->pt_marked) || READ_ONCE(src->pt_empty_since))
+		__pt_reclaim_mark(dst_mm, dst_pmd);
+}
+
+/**
+ * __pt_reclaim_mark_pmds() - a PMD table has come to another place
+ * @mm: Whose table it is.
+ * @pud: The PUD entry that points at it now.
+ *
+ * A walk may have been in the middle of it, or past its new place.
+ *
+ * Context: mmap_lock held for write.
+ */
+void __pt_reclaim_mark_pmds(struct mm_struct *mm, pud_t *pud)
+{
+	struct ptdesc *upper = page_ptdesc(pud_page(*pud));
+
+	if (mark_wanted(mm)) {
+		xchg(&upper->pt_marked, 1);
+		mark_upper(mm, upper, true);
+	}
+}
