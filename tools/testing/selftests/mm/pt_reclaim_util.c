@@ -192,6 +192,8 @@ int pt_start_thread(const char *mode, unsigned int scan_sleep_millisecs)
 	if (!err)
 		err = pt_set_knob("scan_sleep_millisecs", scan_sleep_millisecs);
 	if (!err)
+		err = pt_set_knob("max_cpu_percent", 100);
+	if (!err)
 		err = pt_set_mode(mode);
 	return err;
 }
@@ -216,6 +218,8 @@ static struct setting {
 	{ .path = PT_THP_SYSFS "enabled", .words = true },
 	{ .path = PT_SYSFS "tables_to_scan" },
 	{ .path = PT_SYSFS "scan_sleep_millisecs" },
+	{ .path = PT_SYSFS "max_cpu_percent" },
+	{ .path = PT_SYSFS "sweep_rounds" },
 	{ .path = PT_SYSFS "enabled", .words = true },
 	{ }
 };

@@ -80,7 +80,7 @@ int pt_get_mode(char *buf, size_t size);
 int pt_set_knob(const char *name, unsigned long long value);
 long long pt_knob(const char *name);
 int pt_set_thp(const char *mode);
-/* Puts the thread to work at a given pace, in a mode. */
+/* Puts the thread to work at a given pace, in a mode, with all the CPU it wants. */
 int pt_start_thread(const char *mode, unsigned int scan_sleep_millisecs);
 /* Waits until the thread has finished so many more rounds. */
 bool pt_wait_rounds(unsigned int rounds);
