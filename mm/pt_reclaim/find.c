@@ -23,11 +23,8 @@
  */
 #define FIND_ENTRIES	(4 * PTRS_PER_PTE)
 
-/*
- * What a PTE table costs at the least, in entries: the cache line of one of its
- * entries, its ptdesc and TLB misses for both.
- */
-#define FIND_TABLE_COST	32
+/* What a cache line costs that is not shared with other entries, in entries. */
+#define FIND_LINE_COST	8
 
 /* @upper: The ptdesc of the PMD table that the walk is in. */
 struct find_state {
@@ -35,6 +32,11 @@ struct find_state {
 	struct ptdesc *upper;
 	unsigned int entries_left;
 };
+
+static void find_costs(struct find_state *find, unsigned int entries)
+{
+	find->entries_left -= min(find->entries_left, entries);
+}
 
 /*
  * An empty table stays marked, and with it what is above, until it is taken or
@@ -50,7 +52,7 @@ static void find_empty(struct find_state *find, struct ptdesc *ptdesc,
 	struct pt_reclaim_control *ctl = find->ctl;
 
 	ctl->stats.empty++;
-	find->entries_left -= min(find->entries_left, PTRS_PER_PTE);
+	find_costs(find, PTRS_PER_PTE);
 	if (!READ_ONCE(ptdesc->pt_empty_since)) {
 		WRITE_ONCE(ptdesc->pt_empty_since, empty_since_now());
 		if (!was_marked && !ctl->sync)
@@ -79,7 +81,7 @@ static void find_look_at_table(struct find_state *find, pmd_t pmd,
 
 	find->ctl->stats.scanned++;
 	find->ctl->budget--;
-	find->entries_left -= min(find->entries_left, FIND_TABLE_COST);
+	find_costs(find, FIND_LINE_COST);
 
 	if (pte_none(ptep_get_lockless(table + used))) {
 		used = first_used_pte(table);
@@ -87,7 +89,7 @@ static void find_look_at_table(struct find_state *find, pmd_t pmd,
 			find_empty(find, ptdesc, addr, marked);
 			return;
 		}
-		find->entries_left -= min(find->entries_left, used);
+		find_costs(find, used);
 		WRITE_ONCE(ptdesc->pt_last_used, used);
 	}
 	if (READ_ONCE(ptdesc->pt_empty_since))
@@ -144,6 +146,7 @@ static bool find_in_pmds(struct find_state *find, pud_t *pudp, pud_t pud,
 		if (!pmd_is_table(pmd))
 			continue;
 		pt_reclaim_gap(PT_RECLAIM_GAP_FIND, find->ctl->mm, addr);
+		find_costs(find, FIND_LINE_COST);
 		ptdesc = pmd_table_ptdesc(pmd);
 		marked = find_clear_mark(ptdesc);
 		if (marked || sweep)

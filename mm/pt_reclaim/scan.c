@@ -359,25 +359,18 @@ static void free_spares(struct list_head *spares)
 		mm_slot_free(mm_slot_cache, slot);
 }
 
-/**
- * pt_reclaim_registry_update() - make the registry follow the mode
- *
- * Removes who does not take part any more, registers the running processes that
- * do, and has them swept: they may have been holding empty tables for a long time.
+/*
+ * Registers the running processes that take part and has them swept: they may have
+ * been holding empty tables for a long time.
  *
  * A process that fork() is about to put on the task list may have been copied
  * before marks were left, and is not seen here. The next sweep takes it in.
- *
- * Context: Process context, may sleep. Called after the mode was stored, and when
- * a sweep begins.
  */
-void pt_reclaim_registry_update(void)
+static void sweep_running(void)
 {
 	unsigned long missing;
 	LIST_HEAD(spares);
 	bool enough = true;
-
-	registry_prune();
 
 	do {
 		missing = register_running(&spares);
@@ -391,6 +384,20 @@ void pt_reclaim_registry_update(void)
 		count_vm_events(PTRECLAIM_UNREGISTERED, missing);
 	}
 	free_spares(&spares);
+}
+
+/**
+ * pt_reclaim_registry_update() - make the registry follow the mode
+ *
+ * Removes who does not take part any more, registers the running processes that
+ * do, and has them swept.
+ *
+ * Context: Process context, may sleep. Called after the mode was stored.
+ */
+void pt_reclaim_registry_update(void)
+{
+	registry_prune();
+	sweep_running();
 }
 
 /**
@@ -531,8 +538,9 @@ static bool visit_get(struct pt_reclaim_control *ctl)
 
 /*
  * Stores how far the visit of @ctl->mm has come, @used of its budget later, and
- * drops the reference. The mm may have left the registry meanwhile. No other mm
- * can have taken its address, because of the reference.
+ * drops the reference. The mm may have left the registry meanwhile, and even have
+ * come back: then no visit of it has begun. No other mm can have taken its
+ * address, because of the reference.
  */
 static void visit_put(struct pt_reclaim_control *ctl, unsigned long used,
 		      bool finished)
@@ -542,7 +550,7 @@ static void visit_put(struct pt_reclaim_control *ctl, unsigned long used,
 
 	spin_lock(&registry_lock);
 	slot = mm_slot_lookup(mm_slots_hash, ctl->mm);
-	if (slot) {
+	if (slot && slot_visited(slot)->left) {
 		visited = slot_visited(slot);
 		visited->address = finished ? 0 : ctl->addr;
 		visited->left = finished ? 0 : visited->left - used;
@@ -573,8 +581,11 @@ static bool scan_chunk(unsigned long min_age, struct pt_reclaim_round *round)
 	ctl->end = ALIGN(ctl->mm->task_size, PMD_SIZE);
 	ctl->min_age = min_age;
 	result = pt_reclaim_range(ctl);
-	round->scanned += ctl->stats.scanned;
-	round->empty += ctl->stats.empty;
+	/* Whether marks pay off is not to be learned from a sweep. */
+	if (!ctl->sweep) {
+		round->scanned += ctl->stats.scanned;
+		round->empty += ctl->stats.empty;
+	}
 	visit_put(ctl, budget - ctl->budget, result != PT_RECLAIM_BUDGET);
 	return true;
 }
@@ -586,7 +597,7 @@ static void round_begins(void)
 	rounds_since_sweep++;
 	if (rounds && rounds_since_sweep >= rounds) {
 		rounds_since_sweep = 0;
-		pt_reclaim_registry_update();
+		sweep_running();
 	}
 
 	spin_lock(&registry_lock);
