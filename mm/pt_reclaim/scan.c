@@ -30,6 +30,13 @@
 #define ASK_CHUNK		64
 
 /*
+ * How often a sweep looks for running processes until it has as many slots as
+ * there are. Whoever forks faster than that waits for the next sweep, unless a mark
+ * registers him.
+ */
+#define SWEEP_TRIES		4
+
+/*
  * Who has to be visited in this round, by the number of his marks: a class holds
  * those with up to twice as many as the one below. Class 0 is for those who had
  * their turn and are not done.
@@ -201,6 +208,9 @@ bool pt_reclaim_register_marked(struct mm_struct *mm)
 {
 	if (!pt_reclaim_mm_admitted(mm))
 		return false;
+	/* What exit and the OOM reaper zap goes with the mm. */
+	if (!atomic_read(&mm->mm_users) || test_bit(MMF_UNSTABLE, &mm->flags))
+		return false;
 	/* Reclaim marks too, and must not use up what it is to fill again. */
 	register_mm(mm, GFP_NOWAIT | __GFP_NOWARN | __GFP_NOMEMALLOC, false);
 	return true;
@@ -237,15 +247,18 @@ void __pt_reclaim_exit(struct mm_struct *mm)
  */
 void pt_reclaim_registry_update_mm(struct mm_struct *mm)
 {
-	struct mm_slot *slot = NULL;
+	struct mm_slot *slot;
 
 	register_mm(mm, GFP_KERNEL, true);
 
 	spin_lock(&registry_lock);
-	if (!pt_reclaim_mm_admitted(mm)) {
-		slot = mm_slot_lookup(mm_slots_hash, mm);
-		if (slot)
-			registry_remove(slot);
+	slot = mm_slot_lookup(mm_slots_hash, mm);
+	if (slot && pt_reclaim_mm_admitted(mm)) {
+		/* A thread that zaps may have been first, and wants no sweep. */
+		slot_visited(slot)->sweep = true;
+		slot = NULL;
+	} else if (slot) {
+		registry_remove(slot);
 	}
 	spin_unlock(&registry_lock);
 
@@ -368,21 +381,15 @@ static void free_spares(struct list_head *spares)
  */
 static void sweep_running(void)
 {
+	unsigned int tries = SWEEP_TRIES;
 	unsigned long missing;
 	LIST_HEAD(spares);
-	bool enough = true;
 
-	do {
-		missing = register_running(&spares);
-		if (!missing)
-			break;
-		enough = alloc_spares(&spares, missing);
-	} while (enough);
-
-	if (!enough) {
-		missing = register_running(&spares);
-		count_vm_events(PTRECLAIM_UNREGISTERED, missing);
+	while ((missing = register_running(&spares)) && --tries) {
+		if (!alloc_spares(&spares, missing))
+			tries = 1;
 	}
+	count_vm_events(PTRECLAIM_UNREGISTERED, missing);
 	free_spares(&spares);
 }
 
