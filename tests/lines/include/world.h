@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define noinline	__attribute__((__noinline__))
+
 typedef uint64_t u64;
 typedef uint32_t u32;
 typedef uint16_t u16;
@@ -114,11 +116,14 @@ static inline bool entry_bad(u64 entry)
 #define native_make_pte(x)	((pte_t){ x })
 #define ptep_get_lockless(p)	READ_ONCE(*(p))
 #define pmdp_get_lockless(p)	READ_ONCE(*(p))
-#define pmd_present(x)		((x).pmd & (_PAGE_PRESENT | 0x100 | _PAGE_PSE))
-#define pmd_leaf(x)		((x).pmd & _PAGE_PSE)
-#define pmd_bad(x)		entry_bad((x).pmd)
-#define pmd_page(x)		entry_page((x).pmd)
-#define pmd_page_vaddr(x)	((unsigned long)table_address((x).pmd))
+#define pmd_val(x)		((x).pmd)
+#define PTE_PFN_MASK		PFN_MASK
+#define PAGE_OFFSET		((unsigned long)memory)
+#define _PAGE_USER		0x4UL
+#define _PAGE_ACCESSED		0x20UL
+#define _KERNPG_TABLE		0x63UL
+#define __va(x)			((void *)(memory + (x)))
+#define pfn_to_page(pfn)	(memory_map + (pfn))
 #define pud_val(x)		((x).pud)
 #define pud_present(x)		((x).pud & _PAGE_PRESENT)
 #define pud_leaf(x)		((x).pud & _PAGE_PSE)
