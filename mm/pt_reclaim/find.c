@@ -261,8 +261,8 @@ static void find_in_pgds(struct find_state *find, unsigned long addr,
  * @ctl: Which mm, from where to where; where it has come to on return.
  *
  * Appends what was found to @ctl->tables, which must have room for one, as there
- * must be some budget. With interrupts off the CPU holds up every grace period, and the tables of all
- * levels are freed through RCU, by munmap() and exit as well.
+ * must be some budget. With interrupts off the CPU holds up every grace period,
+ * and the tables of all levels are freed through RCU, by munmap() and exit as well.
  *
  * Context: Any in which interrupts are on. The caller holds mm_count.
  */

@@ -2,19 +2,24 @@
 /*
  * The thread finds empty tables by the marks of those who made them empty. Each
  * test has one of these do so, with all that was marked before looked at and no
- * sweep to come: what it does not mark stays.
+ * sweep to come: what it does not mark stays. The others are about what becomes of
+ * marks: none is lost, and none costs more than it has to.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <netinet/in.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,6 +40,8 @@
 #define TABLES		64L
 /* Rounds after which what was marked before has been looked at */
 #define SETTLED_ROUNDS	4
+/* Tables of one GiB, which have one PMD table above them */
+#define GIB_TABLES	((long)(PT_GIB / PT_TABLE))
 /* Tables of others that may come and go, of those that a test has made */
 #define SLACK_KB	(TABLES / 4 * PT_TABLE_KB)
 
@@ -58,6 +65,25 @@ static bool leave_it_to_marks(void)
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	return !pt_start_thread("always", SCAN_SLEEP_MS) &&
 	       !pt_set_knob("sweep_rounds", 0) && settle();
+}
+
+/* No round is under way, and none begins before the sleep is set again. */
+static bool hold_rounds(void)
+{
+	long long rounds;
+
+	if (pt_set_knob("scan_sleep_millisecs", PAUSE_MS))
+		return false;
+	do {
+		rounds = pt_knob("full_scans");
+		pt_pause_ms(10 * SCAN_SLEEP_MS * pt_patience());
+	} while (pt_knob("full_scans") != rounds);
+	return true;
+}
+
+static bool let_rounds_begin(void)
+{
+	return !pt_set_knob("scan_sleep_millisecs", SCAN_SLEEP_MS);
 }
 
 FIXTURE_SETUP(marks)
@@ -92,6 +118,27 @@ static bool tables_go(pid_t pid, long kb)
 {
 	return pt_wait(GONE_SECONDS, "marked tables to be freed",
 		       pt_vmpte_kb(pid) <= kb - TABLES * PT_TABLE_KB + SLACK_KB);
+}
+
+/*
+ * The tables from number @first on, of those of @whole that have a PMD table which
+ * nobody else uses. @whole has two GiB at the least.
+ */
+static struct pt_area part_of_gib(struct pt_area *whole, long first, long nr)
+{
+	uintptr_t start = (uintptr_t)whole->start + PT_GIB - 1;
+	struct pt_area part = {
+		.start = (char *)(start - start % PT_GIB) + first * PT_TABLE,
+		.bytes = nr * PT_TABLE,
+		.fd = -1,
+	};
+
+	return part;
+}
+
+static int give_back(struct pt_area *area)
+{
+	return madvise(area->start, area->bytes, MADV_DONTNEED) ? -errno : 0;
 }
 
 static int open_uffd(__u64 features)
@@ -295,6 +342,28 @@ TEST_F_TIMEOUT(marks, test_moved_tables_are_marked, TEST_SECONDS)
 	EXPECT_EQ(self->unmarked, pt_vmstat("pt_reclaim_unmarked"));
 }
 
+/* Empty tables, moved by one page: each new one is made for nothing. */
+TEST_F_TIMEOUT(marks, test_table_made_for_nothing_is_marked, TEST_SECONDS)
+{
+	char *to;
+	long kb;
+
+	ASSERT_EQ(0, pt_area_map(&self->area, PT_ANON, TABLES * PT_TABLE));
+	ASSERT_EQ(0, pt_area_map(&self->other, PT_ANON,
+				 (TABLES + 1) * PT_TABLE));
+	use_tables(&self->area);
+	ASSERT_TRUE(settle());
+	ASSERT_TRUE(hold_rounds());
+	ASSERT_EQ(0, give_back(&self->area));
+	to = mremap(self->area.start, self->area.bytes, self->area.bytes,
+		    MREMAP_MAYMOVE | MREMAP_FIXED, self->other.start + PT_PAGE);
+	ASSERT_EQ(self->other.start + PT_PAGE, to);
+	kb = pt_vmpte_kb(0);
+	ASSERT_TRUE(let_rounds_begin());
+	EXPECT_TRUE(tables_go(0, kb));
+	EXPECT_EQ(self->unmarked, pt_vmstat("pt_reclaim_unmarked"));
+}
+
 TEST_F_TIMEOUT(marks, test_dropped_uffd_wp_markers_leave_marks, TEST_SECONDS)
 {
 	struct uffdio_writeprotect protect = {
@@ -416,7 +485,8 @@ static void on_sigbus(int sig)
 static void fault_in_vain(struct pt_area *area)
 {
 	struct sigaction action = { .sa_handler = on_sigbus }, before;
-	volatile size_t at;
+	/* Kept over the jump */
+	static size_t at;
 
 	sigaction(SIGBUS, &action, &before);
 	for (at = 0; at < area->bytes; at += PT_TABLE) {
@@ -452,12 +522,16 @@ TEST_F_TIMEOUT(marks, test_sweep_finds_what_no_mark_led_to, TEST_SECONDS)
 TEST_F_TIMEOUT(marks, test_tables_without_marks_are_not_looked_at, TEST_SECONDS)
 {
 	long long scanned;
+	size_t at;
 
 	ASSERT_EQ(0, pt_area_map(&self->area, PT_ANON, 16 * TABLES * PT_TABLE));
 	use_tables(&self->area);
-	/* One zap, so that the process is visited */
-	ASSERT_EQ(0, pt_area_map(&self->other, PT_ANON, PT_TABLE));
-	ASSERT_EQ(0, pt_area_waste(&self->other));
+	/* Half of them have had a mark, which has led to a look. */
+	for (at = 0; at < self->area.bytes / 2; at += PT_TABLE) {
+		self->area.start[at] = 1;
+		ASSERT_EQ(0, madvise(self->area.start + at, PT_PAGE,
+				     MADV_DONTNEED));
+	}
 	ASSERT_TRUE(settle());
 
 	scanned = pt_knob("tables_scanned");
@@ -468,6 +542,384 @@ TEST_F_TIMEOUT(marks, test_tables_without_marks_are_not_looked_at, TEST_SECONDS)
 	EXPECT_LE(1, scanned);
 	/* Others may have zapped something meanwhile. */
 	EXPECT_GT(TABLES, scanned);
+}
+
+/* A page of these beside a table has it left alone. */
+static int map_tcp_page(char *at)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (mmap(at, PT_PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) != at)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+TEST_F_TIMEOUT(marks, test_unfit_tables_are_asked_once, TEST_SECONDS)
+{
+	const size_t beside = PT_TABLE - PT_PAGE;
+	long long unfit, scanned;
+	size_t at;
+	int err;
+	long kb;
+
+	ASSERT_EQ(0, pt_area_map(&self->area, PT_ANON, TABLES * PT_TABLE));
+	for (at = beside; at < self->area.bytes; at += PT_TABLE) {
+		err = map_tcp_page(self->area.start + at);
+		if (err)
+			SKIP(return, "no mapping of a socket: %s",
+			     strerror(-err));
+	}
+	use_tables(&self->area);
+	kb = pt_vmpte_kb(0);
+	ASSERT_TRUE(settle());
+	unfit = pt_vmstat("pt_reclaim_unfit");
+	for (at = 0; at < self->area.bytes; at += PT_TABLE)
+		ASSERT_EQ(0, madvise(self->area.start + at, beside,
+				     MADV_DONTNEED));
+	EXPECT_TRUE(pt_wait(GONE_SECONDS, "tables to be found unfit",
+			    pt_vmstat("pt_reclaim_unfit") >= unfit + TABLES));
+	ASSERT_TRUE(settle());
+
+	scanned = pt_knob("tables_scanned");
+	ASSERT_TRUE(settle());
+	scanned = pt_knob("tables_scanned") - scanned;
+	EXPECT_GT(TABLES, scanned);
+	EXPECT_GT(unfit + 2 * TABLES, pt_vmstat("pt_reclaim_unfit"));
+	EXPECT_LE(kb - SLACK_KB, pt_vmpte_kb(0));
+
+	/* What was in their way goes, and says so. */
+	for (at = beside; at < self->area.bytes; at += PT_TABLE)
+		ASSERT_EQ(0, munmap(self->area.start + at, PT_PAGE));
+	EXPECT_TRUE(tables_go(0, kb));
+	EXPECT_EQ(self->unmarked, pt_vmstat("pt_reclaim_unmarked"));
+}
+
+/* Says that it has been loaded, and waits. */
+static __noreturn void run_program(int from, int to)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	dup2(from, STDIN_FILENO);
+	dup2(to, STDOUT_FILENO);
+	execlp("sh", "sh", "-c", "echo; read line", NULL);
+	_exit(127);
+}
+
+/* The loader unmaps parts of what it has mapped, in every program. */
+TEST_F_TIMEOUT(marks, test_who_only_unmaps_is_not_visited, TEST_SECONDS)
+{
+	int told[2], says[2];
+	pid_t pids[16];
+	long long mms;
+	char said;
+	size_t i;
+
+	ASSERT_EQ(0, pipe2(told, O_CLOEXEC));
+	ASSERT_EQ(0, pipe2(says, O_CLOEXEC));
+	mms = pt_knob("mms");
+	for (i = 0; i < ARRAY_SIZE(pids); i++) {
+		pids[i] = fork();
+		ASSERT_LE(0, pids[i]);
+		if (!pids[i])
+			run_program(told[0], says[1]);
+	}
+	close(says[1]);
+	for (i = 0; i < ARRAY_SIZE(pids); i++)
+		ASSERT_EQ(1, read(says[0], &said, 1));
+	EXPECT_GT(mms + (long long)ARRAY_SIZE(pids) / 2, pt_knob("mms"));
+	close(told[1]);
+	for (i = 0; i < ARRAY_SIZE(pids); i++)
+		pt_reap(pids[i], 10, "a program to end");
+}
+
+/*
+ * A walk of a whole PMD table takes more than one stretch, or turn: the first has
+ * cleared the mark of the PMD table, and nothing that it found has set it again.
+ */
+FIXTURE(parts)
+{
+	struct pt_area whole;
+};
+
+FIXTURE_VARIANT(parts)
+{
+	unsigned int tables_to_scan;
+};
+
+FIXTURE_VARIANT_ADD(parts, stretches) { .tables_to_scan = 65536 };
+FIXTURE_VARIANT_ADD(parts, turns) { .tables_to_scan = 64 };
+
+FIXTURE_SETUP(parts)
+{
+	self->whole.fd = -1;
+	ASSERT_TRUE(leave_it_to_marks());
+	ASSERT_EQ(0, pt_set_knob("tables_to_scan", variant->tables_to_scan));
+	ASSERT_EQ(0, pt_area_map(&self->whole, PT_ANON, 2 * PT_GIB));
+}
+
+FIXTURE_TEARDOWN(parts)
+{
+	pt_area_unmap(&self->whole);
+}
+
+TEST_F_TIMEOUT(parts, test_walk_goes_on_in_the_middle, TEST_SECONDS)
+{
+	struct pt_area all = part_of_gib(&self->whole, 0, GIB_TABLES);
+	struct pt_area last = part_of_gib(&self->whole, GIB_TABLES - TABLES,
+					  TABLES);
+	size_t at;
+	long kb;
+
+	use_tables(&all);
+	for (at = 0; at < all.bytes; at += PT_TABLE)
+		all.start[at] = 1;
+	kb = pt_vmpte_kb(0);
+	ASSERT_TRUE(settle());
+	ASSERT_TRUE(hold_rounds());
+	/* All are marked, and the last ones empty. */
+	for (at = 0; at < all.bytes; at += PT_TABLE)
+		ASSERT_EQ(0, madvise(all.start + at, PT_PAGE, MADV_DONTNEED));
+	ASSERT_EQ(0, give_back(&last));
+	ASSERT_TRUE(let_rounds_begin());
+	EXPECT_TRUE(tables_go(0, kb));
+}
+
+/*
+ * A stretch may end when the walk is about to enter a PMD table: after so many
+ * entries of all levels, of which those without anything below count for one. One
+ * table in each GiB, zapped from the last to the first: when its turn comes the
+ * walk has met nothing but such entries, one less than for the one before. So one
+ * of them is at the very end of a stretch, wherever that is.
+ */
+#define STRETCH_GIBS	(2048 + 64L)
+
+TEST_F_TIMEOUT(marks, test_stretch_ends_before_a_pmd_table, TEST_SECONDS)
+{
+	long long rounds;
+	size_t at;
+	long kb;
+
+	ASSERT_EQ(0, pt_area_map(&self->area, PT_ANON, STRETCH_GIBS * PT_GIB));
+	for (at = 0; at < self->area.bytes; at += PT_GIB)
+		self->area.start[at] = 1;
+	ASSERT_TRUE(settle());
+	pt_vmpte_kb(0);
+	kb = pt_vmpte_kb(0);
+	ASSERT_EQ(0, pt_set_knob("scan_sleep_millisecs", 1));
+	for (at = self->area.bytes; at; at -= PT_GIB) {
+		ASSERT_EQ(0, madvise(self->area.start + at - PT_GIB, PT_PAGE,
+				     MADV_DONTNEED));
+		/* One that was under way, and one that was not. */
+		rounds = pt_knob("full_scans") + 2;
+		while (pt_knob("full_scans") < rounds)
+			pt_pause_ms(1);
+	}
+	EXPECT_TRUE(pt_wait(GONE_SECONDS, "each of the tables to be freed",
+			    pt_vmpte_kb(0) <= kb - STRETCH_GIBS * PT_TABLE_KB));
+	EXPECT_EQ(self->unmarked, pt_vmstat("pt_reclaim_unmarked"));
+}
+
+/*
+ * With the thread held in the middle of a walk, interrupts off, on a CPU that is
+ * left to it. See pt_reclaim_gaps.c.
+ */
+#define FIND_GAP	"/sys/kernel/debug/pt_reclaim_gaps/find"
+
+FIXTURE(held)
+{
+	struct pt_area whole;
+};
+
+FIXTURE_SETUP(held)
+{
+	cpu_set_t first;
+
+	self->whole.fd = -1;
+	if (access(FIND_GAP, W_OK))
+		SKIP(return, "needs a kernel with CONFIG_PT_RECLAIM_GAPS");
+	if (pt_run_on_cpu(1))
+		SKIP(return, "needs two CPUs");
+	ASSERT_TRUE(leave_it_to_marks());
+	CPU_ZERO(&first);
+	CPU_SET(0, &first);
+	ASSERT_EQ(0, sched_setaffinity(pt_find_thread(), sizeof(first),
+				       &first));
+	ASSERT_EQ(0, pt_area_map(&self->whole, PT_ANON, 3 * PT_GIB));
+}
+
+FIXTURE_TEARDOWN(held)
+{
+	pt_area_unmap(&self->whole);
+}
+
+static bool thread_is_held(void)
+{
+	char text[64];
+
+	return !pt_read_file(FIND_GAP, text, sizeof(text)) &&
+	       !strncmp(text, "open ", 5);
+}
+
+/* Armed for the table at @addr. What it takes to look is touched beforehand. */
+static int arm_find_gap(const void *addr)
+{
+	char text[64];
+
+	thread_is_held();
+	snprintf(text, sizeof(text), "15000 %lx", (unsigned long)addr);
+	return pt_write_file(FIND_GAP, text);
+}
+
+/* What is marked behind the walk is not found by it, and not lost either. */
+TEST_F_TIMEOUT(held, test_zap_behind_the_walk_is_not_lost, TEST_SECONDS)
+{
+	struct pt_area behind = part_of_gib(&self->whole, 0, TABLES);
+	struct pt_area ahead = part_of_gib(&self->whole, TABLES, 1);
+	bool held;
+	long kb;
+
+	use_tables(&behind);
+	use_tables(&ahead);
+	ahead.start[0] = 1;
+	kb = pt_vmpte_kb(0);
+	ASSERT_TRUE(settle());
+	ASSERT_EQ(0, arm_find_gap(ahead.start));
+	ASSERT_EQ(0, madvise(ahead.start, PT_PAGE, MADV_DONTNEED));
+	ASSERT_TRUE(pt_wait(10, "the thread to be held", thread_is_held()));
+	EXPECT_EQ(0, give_back(&behind));
+	held = thread_is_held();
+	ASSERT_EQ(0, pt_write_file(FIND_GAP, "0"));
+	EXPECT_TRUE(held);
+	EXPECT_TRUE(tables_go(0, kb));
+}
+
+/* A PMD table that moves to where the walk has been already, and is not through */
+TEST_F_TIMEOUT(held, test_moved_pmd_table_is_marked, TEST_SECONDS)
+{
+	struct pt_area all = part_of_gib(&self->whole, GIB_TABLES, GIB_TABLES);
+	struct pt_area last = part_of_gib(&self->whole, 2 * GIB_TABLES - TABLES,
+					  TABLES);
+	char *to = all.start - PT_GIB;
+	bool held;
+	long kb;
+
+	use_tables(&all);
+	kb = pt_vmpte_kb(0);
+	ASSERT_TRUE(settle());
+	ASSERT_TRUE(hold_rounds());
+	ASSERT_EQ(0, give_back(&last));
+	ASSERT_EQ(0, arm_find_gap(all.start));
+	ASSERT_TRUE(let_rounds_begin());
+	ASSERT_TRUE(pt_wait(10, "the thread to be held", thread_is_held()));
+	EXPECT_EQ(to, mremap(all.start, all.bytes, all.bytes,
+			     MREMAP_MAYMOVE | MREMAP_FIXED, to));
+	held = thread_is_held();
+	ASSERT_EQ(0, pt_write_file(FIND_GAP, "0"));
+	EXPECT_TRUE(held);
+	EXPECT_TRUE(tables_go(0, kb));
+}
+
+/* Fault injection, for the slots of the registry */
+#define FAILSLAB	"/sys/kernel/debug/failslab/"
+#define SLOT_SLAB	"/sys/kernel/slab/pt_reclaim_mm_slot/failslab"
+
+static int fail_slots(bool on)
+{
+	static const struct {
+		const char *path;
+		const char *text;
+	} settings[] = {
+		{ FAILSLAB "verbose", "0" },
+		{ FAILSLAB "task-filter", "N" },
+		{ FAILSLAB "interval", "1" },
+		{ FAILSLAB "space", "0" },
+		{ FAILSLAB "times", "-1" },
+		{ FAILSLAB "ignore-gfp-wait", "N" },
+		{ FAILSLAB "cache-filter", "Y" },
+		{ SLOT_SLAB, "1" },
+	};
+	int err = 0;
+	size_t i;
+
+	for (i = 0; on && !err && i < ARRAY_SIZE(settings); i++)
+		err = pt_write_file(settings[i].path, settings[i].text);
+	return err ? err : pt_write_file(FAILSLAB "probability",
+					 on ? "100" : "0");
+}
+
+/* Uses the area, and gives it back, each time that it is told to. */
+static __noreturn void waste_when_told(int from, int to, struct pt_area *area)
+{
+	char letter;
+
+	while (read(from, &letter, 1) == 1) {
+		use_tables(area);
+		if (give_back(area) || write(to, &letter, 1) != 1)
+			_exit(1);
+	}
+	_exit(0);
+}
+
+static bool tell_and_wait(int to, int from)
+{
+	char letter = 'w';
+
+	return write(to, &letter, 1) == 1 && read(from, &letter, 1) == 1;
+}
+
+FIXTURE(slots)
+{
+	struct pt_area area;
+};
+
+FIXTURE_SETUP(slots)
+{
+	self->area.fd = -1;
+	if (access(SLOT_SLAB, W_OK) || access(FAILSLAB, F_OK))
+		SKIP(return, "needs fault injection for the registry's slots");
+	ASSERT_TRUE(leave_it_to_marks());
+	ASSERT_EQ(0, pt_area_map(&self->area, PT_ANON, TABLES * PT_TABLE));
+}
+
+FIXTURE_TEARDOWN(slots)
+{
+	fail_slots(false);
+	pt_area_unmap(&self->area);
+}
+
+/* Without memory for a slot the mark is not left; the next one tries again. */
+TEST_F_TIMEOUT(slots, test_failed_registration_is_tried_again, TEST_SECONDS)
+{
+	long long unregistered = pt_vmstat("pt_reclaim_unregistered");
+	int told[2], says[2];
+	pid_t pid;
+	long kb;
+
+	ASSERT_EQ(0, pipe(told));
+	ASSERT_EQ(0, pipe(says));
+	ASSERT_EQ(0, fail_slots(true));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		close(told[1]);
+		waste_when_told(told[0], says[1], &self->area);
+	}
+	close(told[0]);
+	EXPECT_TRUE(tell_and_wait(told[1], says[0]));
+	EXPECT_EQ(0, fail_slots(false));
+	EXPECT_LT(unregistered, pt_vmstat("pt_reclaim_unregistered"));
+	kb = pt_vmpte_kb(pid);
+	EXPECT_LE(TABLES * PT_TABLE_KB, kb);
+	ASSERT_TRUE(settle());
+	EXPECT_LE(kb, pt_vmpte_kb(pid) + SLACK_KB);
+
+	EXPECT_TRUE(tell_and_wait(told[1], says[0]));
+	EXPECT_TRUE(tables_go(pid, kb));
+	close(told[1]);
+	EXPECT_EQ(0, pt_reap(pid, 10, "the child to exit"));
 }
 
 int main(int argc, char **argv)
