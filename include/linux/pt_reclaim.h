@@ -17,8 +17,8 @@
 DECLARE_STATIC_KEY_FALSE(pt_reclaim_key);
 
 void __pt_reclaim_mark(struct mm_struct *mm, pmd_t *pmd);
-void __pt_reclaim_mark_copied(struct mm_struct *dst_mm, pmd_t *dst_pmd,
-			      pmd_t *src_pmd);
+void __pt_reclaim_mark_filled(struct mm_struct *mm, pmd_t *pmd,
+			      const pte_t *ptes, unsigned long nr);
 void __pt_reclaim_mark_pmds(struct mm_struct *mm, pud_t *pud);
 void __pt_reclaim_exit(struct mm_struct *mm);
 int pt_reclaim_prctl_set(unsigned long setting);
@@ -66,18 +66,22 @@ static inline void pt_reclaim_mark(struct mm_struct *mm, pmd_t *pmd)
 }
 
 /**
- * pt_reclaim_mark_copied() - fork has copied a PTE table, or a part of it
- * @dst_mm: The child.
- * @dst_pmd: Its PMD entry.
- * @src_pmd: The parent's.
+ * pt_reclaim_mark_filled() - entries of a table were to be filled
+ * @mm: Whose table it is.
+ * @pmd: Its PMD entry.
+ * @ptes: The first of the entries.
+ * @nr: How many they are.
  *
- * Context: Any. Both PTE locks are held.
+ * For those who allocate a table for what may turn out to be nothing: marks it if
+ * none of the entries is in use.
+ *
+ * Context: Any. The PTE lock is held.
  */
-static inline void pt_reclaim_mark_copied(struct mm_struct *dst_mm,
-					  pmd_t *dst_pmd, pmd_t *src_pmd)
+static inline void pt_reclaim_mark_filled(struct mm_struct *mm, pmd_t *pmd,
+					  const pte_t *ptes, unsigned long nr)
 {
 	if (pt_reclaim_marks())
-		__pt_reclaim_mark_copied(dst_mm, dst_pmd, src_pmd);
+		__pt_reclaim_mark_filled(mm, pmd, ptes, nr);
 }
 
 /**
@@ -130,8 +134,8 @@ static inline void pt_reclaim_mark(struct mm_struct *mm, pmd_t *pmd)
 {
 }
 
-static inline void pt_reclaim_mark_copied(struct mm_struct *dst_mm,
-					  pmd_t *dst_pmd, pmd_t *src_pmd)
+static inline void pt_reclaim_mark_filled(struct mm_struct *mm, pmd_t *pmd,
+					  const pte_t *ptes, unsigned long nr)
 {
 }
 

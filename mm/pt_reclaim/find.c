@@ -23,11 +23,8 @@
  */
 #define FIND_ENTRIES	(4 * PTRS_PER_PTE)
 
-/*
- * What a PTE table costs at the least, in entries: the cache line of one of its
- * entries, its ptdesc and TLB misses for both.
- */
-#define FIND_TABLE_COST	32
+/* What a cache line costs that is not shared with other entries, in entries. */
+#define FIND_LINE_COST	8
 
 /* @upper: The ptdesc of the PMD table that the walk is in. */
 struct find_state {
@@ -35,6 +32,11 @@ struct find_state {
 	struct ptdesc *upper;
 	unsigned int entries_left;
 };
+
+static void find_costs(struct find_state *find, unsigned int entries)
+{
+	find->entries_left -= min(find->entries_left, entries);
+}
 
 /*
  * An empty table stays marked, and with it what is above, until it is taken or
@@ -50,16 +52,17 @@ static void find_empty(struct find_state *find, struct ptdesc *ptdesc,
 	struct pt_reclaim_control *ctl = find->ctl;
 
 	ctl->stats.empty++;
-	find->entries_left -= min(find->entries_left, PTRS_PER_PTE);
+	find_costs(find, PTRS_PER_PTE);
 	if (!READ_ONCE(ptdesc->pt_empty_since)) {
 		WRITE_ONCE(ptdesc->pt_empty_since, empty_since_now());
 		if (!was_marked && !ctl->sync)
 			ctl->stats.unmarked++;
 	}
 
-	WRITE_ONCE(ptdesc->pt_marked, 1);
+	/* A full barrier, as in __pt_reclaim_mark(): two walks may meet too. */
+	xchg(&ptdesc->pt_marked, 1);
 	if (!READ_ONCE(find->upper->pt_marked))
-		WRITE_ONCE(find->upper->pt_marked, 1);
+		xchg(&find->upper->pt_marked, 1);
 	atomic_inc(&ctl->mm->pt_reclaim_marks);
 
 	if (table_has_aged(ptdesc, ctl->min_age))
@@ -79,7 +82,7 @@ static void find_look_at_table(struct find_state *find, pmd_t pmd,
 
 	find->ctl->stats.scanned++;
 	find->ctl->budget--;
-	find->entries_left -= min(find->entries_left, FIND_TABLE_COST);
+	find_costs(find, FIND_LINE_COST);
 
 	if (pte_none(ptep_get_lockless(table + used))) {
 		used = first_used_pte(table);
@@ -87,7 +90,7 @@ static void find_look_at_table(struct find_state *find, pmd_t pmd,
 			find_empty(find, ptdesc, addr, marked);
 			return;
 		}
-		find->entries_left -= min(find->entries_left, used);
+		find_costs(find, used);
 		WRITE_ONCE(ptdesc->pt_last_used, used);
 	}
 	if (READ_ONCE(ptdesc->pt_empty_since))
@@ -114,7 +117,7 @@ static bool find_may_go_on(struct find_state *find, unsigned long addr)
 
 /*
  * A mark is cleared before what it is about is read, from the top to the bottom:
- * of the mm (pt_reclaim_visit_begins()), of the PMD table, of the PTE table, then
+ * of the mm (visit_begins()), of the PMD table, of the PTE table, then
  * the entries. __pt_reclaim_mark() goes the other way. Each step on both sides
  * is a full barrier, so one of the two sees the other: what was zapped too late
  * for this look is marked, all the way up, for the next one.
@@ -144,6 +147,7 @@ static bool find_in_pmds(struct find_state *find, pud_t *pudp, pud_t pud,
 		if (!pmd_is_table(pmd))
 			continue;
 		pt_reclaim_gap(PT_RECLAIM_GAP_FIND, find->ctl->mm, addr);
+		find_costs(find, FIND_LINE_COST);
 		ptdesc = pmd_table_ptdesc(pmd);
 		marked = find_clear_mark(ptdesc);
 		if (marked || sweep)
@@ -158,12 +162,21 @@ static bool find_in_pmds(struct find_state *find, pud_t *pudp, pud_t pud,
  * goes on in its middle is there because of a mark, which may since have been set
  * again for what lies behind; one that is about a range that somebody chose is
  * not about the rest.
+ *
+ * mremap() may have moved the table since the entry was read, and marked it for
+ * where it is now: then the mark is not ours.
  */
-static bool find_has_to_descend(struct find_state *find, unsigned long addr)
+static bool find_has_to_descend(struct find_state *find, pud_t *pudp, pud_t pud,
+				unsigned long addr)
 {
 	if (find->ctl->sync || addr & ~PUD_MASK)
 		return true;
-	return find_clear_mark(find->upper) || find->ctl->sweep;
+	if (!find_clear_mark(find->upper))
+		return find->ctl->sweep;
+	if (pud_val(READ_ONCE(*pudp)) == pud_val(pud))
+		return true;
+	xchg(&find->upper->pt_marked, 1);
+	return false;
 }
 
 static bool find_in_puds(struct find_state *find, p4d_t *p4dp, p4d_t p4d,
@@ -181,7 +194,7 @@ static bool find_in_puds(struct find_state *find, p4d_t *p4dp, p4d_t p4d,
 		if (!pud_present(pud) || pud_leaf(pud) || pud_bad(pud))
 			continue;
 		find->upper = page_ptdesc(pud_page(pud));
-		if (!find_has_to_descend(find, addr))
+		if (!find_has_to_descend(find, pudp, pud, addr))
 			continue;
 		if (!find_in_pmds(find, pudp, pud, addr, next)) {
 			/* It has not begun, and has to come back. */

@@ -127,8 +127,8 @@ void pt_reclaim_find(struct pt_reclaim_control *ctl);
 /* scan.c */
 
 /**
- * struct pt_reclaim_round - what is to be told of a round
- * @scanned: Tables looked at.
+ * struct pt_reclaim_round - how marks have paid off in a round
+ * @scanned: Tables looked at because of a mark.
  * @empty: Of these, tables without any entry.
  */
 struct pt_reclaim_round {

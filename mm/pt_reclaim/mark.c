@@ -55,23 +55,22 @@ void __pt_reclaim_mark(struct mm_struct *mm, pmd_t *pmd)
 }
 
 /**
- * __pt_reclaim_mark_copied() - fork has copied a PTE table, or a part of it
- * @dst_mm: The child.
- * @dst_pmd: Its PMD entry.
- * @src_pmd: The parent's.
+ * __pt_reclaim_mark_filled() - entries of a table were to be filled
+ * @mm: Whose table it is.
+ * @pmd: Its PMD entry.
+ * @ptes: The first of the entries.
+ * @nr: How many they are.
  *
- * The copy of an empty table is empty. Whether the parent's is, is known if it
- * was marked or looked at since it became so.
- *
- * Context: Both PTE locks held, and both mmap_locks for write.
+ * Context: The PTE lock is held.
  */
-void __pt_reclaim_mark_copied(struct mm_struct *dst_mm, pmd_t *dst_pmd,
-			      pmd_t *src_pmd)
+void __pt_reclaim_mark_filled(struct mm_struct *mm, pmd_t *pmd,
+			      const pte_t *ptes, unsigned long nr)
 {
-	struct ptdesc *src = pmd_table_ptdesc(*src_pmd);
-
-	if (READ_ONCE(src->pt_marked) || READ_ONCE(src->pt_empty_since))
-		__pt_reclaim_mark(dst_mm, dst_pmd);
+	while (nr--) {
+		if (!pte_none(ptep_get((pte_t *)ptes++)))
+			return;
+	}
+	__pt_reclaim_mark(mm, pmd);
 }
 
 /**

@@ -30,6 +30,13 @@
 #define ASK_CHUNK		64
 
 /*
+ * How often a sweep looks for running processes until it has as many slots as
+ * there are. Whoever forks faster than that waits for the next sweep, unless a mark
+ * registers him.
+ */
+#define SWEEP_TRIES		4
+
+/*
  * Who has to be visited in this round, by the number of his marks: a class holds
  * those with up to twice as many as the one below. Class 0 is for those who had
  * their turn and are not done.
@@ -201,6 +208,9 @@ bool pt_reclaim_register_marked(struct mm_struct *mm)
 {
 	if (!pt_reclaim_mm_admitted(mm))
 		return false;
+	/* What exit and the OOM reaper zap goes with the mm. */
+	if (!atomic_read(&mm->mm_users) || test_bit(MMF_UNSTABLE, &mm->flags))
+		return false;
 	/* Reclaim marks too, and must not use up what it is to fill again. */
 	register_mm(mm, GFP_NOWAIT | __GFP_NOWARN | __GFP_NOMEMALLOC, false);
 	return true;
@@ -237,15 +247,18 @@ void __pt_reclaim_exit(struct mm_struct *mm)
  */
 void pt_reclaim_registry_update_mm(struct mm_struct *mm)
 {
-	struct mm_slot *slot = NULL;
+	struct mm_slot *slot;
 
 	register_mm(mm, GFP_KERNEL, true);
 
 	spin_lock(&registry_lock);
-	if (!pt_reclaim_mm_admitted(mm)) {
-		slot = mm_slot_lookup(mm_slots_hash, mm);
-		if (slot)
-			registry_remove(slot);
+	slot = mm_slot_lookup(mm_slots_hash, mm);
+	if (slot && pt_reclaim_mm_admitted(mm)) {
+		/* A thread that zaps may have been first, and wants no sweep. */
+		slot_visited(slot)->sweep = true;
+		slot = NULL;
+	} else if (slot) {
+		registry_remove(slot);
 	}
 	spin_unlock(&registry_lock);
 
@@ -359,38 +372,39 @@ static void free_spares(struct list_head *spares)
 		mm_slot_free(mm_slot_cache, slot);
 }
 
+/*
+ * Registers the running processes that take part and has them swept: they may have
+ * been holding empty tables for a long time.
+ *
+ * A process that fork() is about to put on the task list may have been copied
+ * before marks were left, and is not seen here. The next sweep takes it in.
+ */
+static void sweep_running(void)
+{
+	unsigned int tries = SWEEP_TRIES;
+	unsigned long missing;
+	LIST_HEAD(spares);
+
+	while ((missing = register_running(&spares)) && --tries) {
+		if (!alloc_spares(&spares, missing))
+			tries = 1;
+	}
+	count_vm_events(PTRECLAIM_UNREGISTERED, missing);
+	free_spares(&spares);
+}
+
 /**
  * pt_reclaim_registry_update() - make the registry follow the mode
  *
  * Removes who does not take part any more, registers the running processes that
- * do, and has them swept: they may have been holding empty tables for a long time.
+ * do, and has them swept.
  *
- * A process that fork() is about to put on the task list may have been copied
- * before marks were left, and is not seen here. The next sweep takes it in.
- *
- * Context: Process context, may sleep. Called after the mode was stored, and when
- * a sweep begins.
+ * Context: Process context, may sleep. Called after the mode was stored.
  */
 void pt_reclaim_registry_update(void)
 {
-	unsigned long missing;
-	LIST_HEAD(spares);
-	bool enough = true;
-
 	registry_prune();
-
-	do {
-		missing = register_running(&spares);
-		if (!missing)
-			break;
-		enough = alloc_spares(&spares, missing);
-	} while (enough);
-
-	if (!enough) {
-		missing = register_running(&spares);
-		count_vm_events(PTRECLAIM_UNREGISTERED, missing);
-	}
-	free_spares(&spares);
+	sweep_running();
 }
 
 /**
@@ -531,8 +545,9 @@ static bool visit_get(struct pt_reclaim_control *ctl)
 
 /*
  * Stores how far the visit of @ctl->mm has come, @used of its budget later, and
- * drops the reference. The mm may have left the registry meanwhile. No other mm
- * can have taken its address, because of the reference.
+ * drops the reference. The mm may have left the registry meanwhile, and even have
+ * come back: then no visit of it has begun. No other mm can have taken its
+ * address, because of the reference.
  */
 static void visit_put(struct pt_reclaim_control *ctl, unsigned long used,
 		      bool finished)
@@ -542,7 +557,7 @@ static void visit_put(struct pt_reclaim_control *ctl, unsigned long used,
 
 	spin_lock(&registry_lock);
 	slot = mm_slot_lookup(mm_slots_hash, ctl->mm);
-	if (slot) {
+	if (slot && slot_visited(slot)->left) {
 		visited = slot_visited(slot);
 		visited->address = finished ? 0 : ctl->addr;
 		visited->left = finished ? 0 : visited->left - used;
@@ -573,8 +588,11 @@ static bool scan_chunk(unsigned long min_age, struct pt_reclaim_round *round)
 	ctl->end = ALIGN(ctl->mm->task_size, PMD_SIZE);
 	ctl->min_age = min_age;
 	result = pt_reclaim_range(ctl);
-	round->scanned += ctl->stats.scanned;
-	round->empty += ctl->stats.empty;
+	/* Whether marks pay off is not to be learned from a sweep. */
+	if (!ctl->sweep) {
+		round->scanned += ctl->stats.scanned;
+		round->empty += ctl->stats.empty;
+	}
 	visit_put(ctl, budget - ctl->budget, result != PT_RECLAIM_BUDGET);
 	return true;
 }
@@ -586,7 +604,7 @@ static void round_begins(void)
 	rounds_since_sweep++;
 	if (rounds && rounds_since_sweep >= rounds) {
 		rounds_since_sweep = 0;
-		pt_reclaim_registry_update();
+		sweep_running();
 	}
 
 	spin_lock(&registry_lock);

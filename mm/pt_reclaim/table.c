@@ -65,9 +65,9 @@
 #define DETACH_GROUP_PENDING	32
 
 /*
- * How often the thread tries again, within a batch, when mmap_lock is not free or
- * was put down for somebody else. Whoever has it or waits for it is given the time
- * of a short nap in between.
+ * How often in a row the thread tries in vain before it gives up the rest of a
+ * batch, when mmap_lock is not free or was put down for somebody else. Whoever has
+ * it or waits for it is given the time of a short nap in between.
  */
 #define LOCK_TRIES		8
 #define LOCK_NAP_MIN_USECS	20
@@ -439,6 +439,7 @@ static enum pt_reclaim_result take_tables(struct pt_reclaim_control *ctl)
 			mmap_read_unlock(ctl->mm);
 			if (ctl->sync || next == ctl->nr)
 				continue;
+			tries = LOCK_TRIES;
 			result = PT_RECLAIM_BUSY;
 		}
 		if (result != PT_RECLAIM_BUSY || !--tries)

@@ -113,14 +113,15 @@ static void kptreclaimd_nap(unsigned long nr_jiffies)
 static void kptreclaimd_sleep(void)
 {
 	unsigned long start = jiffies;
-	unsigned long end;
+	unsigned long now, end;
 
 	while (!kthread_should_stop() && !atomic_xchg(&round_wanted, 0)) {
+		now = jiffies;
 		end = start +
 		      msecs_to_jiffies(pt_reclaim_present_sleep_millisecs());
-		if (time_after_eq(jiffies, end))
+		if (time_after_eq(now, end))
 			break;
-		kptreclaimd_nap(end - jiffies);
+		kptreclaimd_nap(end - now);
 	}
 }
 

@@ -3,7 +3,7 @@
  * What an unprivileged process can make kptreclaimd do to others is bounded.
  * Processes of a user without rights do their worst, one on each CPU, next to
  * a quiet process of somebody else that has empty tables. Asserted are numbers
- * of tables, rounds, wake-ups and flushes, not times: they hold on any machine.
+ * of tables, rounds and flushes, and the share of a CPU: they hold on any machine.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -34,6 +34,9 @@
 
 #define SCAN_SLEEP_MS		20
 #define TABLES_TO_SCAN		256
+#define MAX_CPU_PERCENT		20
+/* What the thread may use too much, and makes up for later: a chunk of tables */
+#define CHUNK_SECONDS		0.25
 
 /* The quiet process */
 #define QUIET_TABLES		64L
@@ -43,7 +46,7 @@
  * ages are kept in jiffies, and the sleep is not much longer.
  */
 #define SERVED_WITHIN		4
-#define SERVED_SECONDS		60
+#define SERVED_SECONDS		40
 #define SERVED_AT_LEAST		3
 
 /*
@@ -64,7 +67,7 @@
  * @tables: The page tables, of all levels, that a process has at the most,
  *	its children included.
  * @processes: How many to run; 0: as many as there are CPUs.
- * @tables_to_scan: The knob; 0: TABLES_TO_SCAN.
+ * @max_cpu_percent: The knob; 0: MAX_CPU_PERCENT.
  * @advises: Looks at tables itself, through MADV_PT_RECLAIM: the counters do
  *	not tell who looked.
  */
@@ -73,7 +76,7 @@ struct hostile {
 	void (*turn)(void);
 	long tables;
 	unsigned int processes;
-	unsigned int tables_to_scan;
+	unsigned int max_cpu_percent;
 	bool advises;
 };
 
@@ -249,27 +252,29 @@ static void zap_many(void)
 }
 
 /*
- * Runs ahead of the thread: new tables before it, none behind it, faster than
+ * Runs ahead of the thread: new marks before it, no tables behind it, faster than
  * it may look at them. The end of the address space is far away.
  */
-#define FEW_TABLES_TO_SCAN	64
-#define WINDOW_TABLES		1024L
+#define LITTLE_CPU_PERCENT	1
+#define WINDOW_TABLES		256L
 
 static void run_ahead(void)
 {
 	static size_t head;
-	size_t tables, step = WINDOW_TABLES / 16;
+	size_t tables, step = WINDOW_TABLES / 4;
+	char *front;
 	size_t i;
 
 	map_area(32 * 1024 * PT_GIB);
 	tables = area.bytes / PT_TABLE;
+	front = area.start + head % tables * PT_TABLE;
 	for (i = 0; i < step; i++, head++)
-		area.start[head % tables * PT_TABLE] = 1;
+		front[i * PT_TABLE] = 1;
+	madvise(front, step * PT_TABLE, MADV_DONTNEED);
 	if (head >= WINDOW_TABLES) {
 		char *tail = area.start +
 			     (head - WINDOW_TABLES) % tables * PT_TABLE;
 
-		madvise(tail, step * PT_TABLE, MADV_DONTNEED);
 		madvise(tail, step * PT_TABLE, MADV_PT_RECLAIM);
 	}
 	pt_pause_ms(SCAN_SLEEP_MS / 4);
@@ -321,7 +326,7 @@ static const struct hostile hostiles[] = {
 		.turn = run_ahead,
 		.tables = 2 * WINDOW_TABLES,
 		.processes = 1,
-		.tables_to_scan = FEW_TABLES_TO_SCAN,
+		.max_cpu_percent = LITTLE_CPU_PERCENT,
 		.advises = true,
 	},
 };
@@ -480,7 +485,8 @@ struct course {
 	long least_free_kb;
 	unsigned int served;	/* how often the quiet process was */
 	double longest_wait;
-	long long tables_to_scan;
+	double born;		/* when the thread was, with nothing saved up */
+	long long percent;
 	long quiet_kb;		/* of its page tables, without the empty ones */
 };
 
@@ -505,33 +511,34 @@ static bool quiet_has_lost_its_tables(const struct course *course)
 }
 
 /*
- * A round has as many wake-ups as it takes to look at what there is, and at one
- * mm for one table. (One of them may have been woken twice: twice as many.)
+ * How many tables may be looked at in so many rounds: in each visit those which
+ * the process has when it begins, a quarter more, and 64. (The samples may have
+ * missed the most of both: twice as many.)
  */
-static long long wake_ups_of(const struct course *course, long long rounds)
+static long long looks_of(const struct course *course, long long rounds)
 {
-	long long each = (course->most_tables + course->most_mms) /
-			 course->tables_to_scan + 2;
+	long long each = course->most_tables * 5 / 4 + course->most_mms * 64;
 
 	return 2 * each * rounds;
 }
 
 /* True if the thread has had more than enough chances. */
 static bool quiet_starves(const struct course *course, double start,
-			  const struct pt_thread_use *before)
+			  long long scanned)
 {
 	double limit = SERVED_SECONDS * pt_patience();
-	struct pt_thread_use now;
 
-	pt_thread_usage(&now);
-	if (pt_now() - start > limit)
+	if (pt_now() - start > limit) {
 		pt_note("the quiet process starves: %.0f s", limit);
-	else if (now.switches - before->switches >
-		 2ULL * wake_ups_of(course, SERVED_WITHIN))
-		pt_note("the quiet process starves: %llu wake-ups",
-			now.switches - before->switches);
-	else
+		return true;
+	}
+	if (course->hostile->advises)
 		return false;
+	scanned = pt_vmstat("pt_reclaim_scanned") - scanned;
+	if (scanned <= looks_of(course, SERVED_WITHIN + 1))
+		return false;
+	pt_note("the quiet process starves: %lld tables were looked at",
+		scanned);
 	return true;
 }
 
@@ -541,17 +548,16 @@ static bool quiet_starves(const struct course *course, double start,
  */
 static int be_served(struct course *course)
 {
-	struct pt_thread_use before;
 	double start = pt_now();
-	long long scans;
+	long long scans, scanned;
 
 	if (!ask_quiet_to_waste())
 		return KSFT_FAIL;
 	scans = pt_knob("full_scans");
-	pt_thread_usage(&before);
+	scanned = pt_vmstat("pt_reclaim_scanned");
 	while (pt_knob("full_scans") < scans + SERVED_WITHIN) {
 		sample(course);
-		if (quiet_starves(course, start, &before))
+		if (quiet_starves(course, start, scanned))
 			return pt_failed("and %lld full scans",
 					 pt_knob("full_scans") - scans);
 		pt_pause_ms(SCAN_SLEEP_MS);
@@ -566,35 +572,34 @@ static int be_served(struct course *course)
 	return KSFT_PASS;
 }
 
-static unsigned long long wake_ups(const struct course *course)
-{
-	return course->after.thread.switches - course->before.thread.switches;
-}
-
-/* Between two sleeps no more tables are looked at than the knob says. */
+/* The thread has no more of a CPU than the knob says. */
 static int check_work(const struct course *course)
 {
-	long long scanned = course->after.scanned - course->before.scanned;
-	long long limit = (wake_ups(course) + 1) * course->tables_to_scan;
+	double seconds = course->after.time - course->born;
+	double limit = seconds * course->percent / 100 + CHUNK_SECONDS;
+	double used = course->after.thread.run_ns / 1e9;
 
-	pt_note("%lld tables looked at in %llu wake-ups of %lld at the most",
-		scanned, wake_ups(course), course->tables_to_scan);
-	if (course->hostile->advises || scanned <= limit)
-		return KSFT_PASS;
-	return pt_failed("that is more than %lld", limit);
+	pt_note("the thread used %.3f s of a CPU in %.1f s: %.1f %%, of %lld",
+		used, seconds, 100 * used / seconds, course->percent);
+	if (used <= 0)
+		return pt_failed("that cannot be");
+	return used <= limit ? KSFT_PASS :
+	       pt_failed("that is more than %.3f s", limit);
 }
 
+/* And a round comes to an end, whatever is done meanwhile. */
 static int check_rounds(const struct course *course)
 {
+	long long scanned = course->after.scanned - course->before.scanned;
 	long long rounds = course->after.full_scans -
 			   course->before.full_scans;
-	long long limit = wake_ups_of(course, rounds + 1);
+	long long limit = looks_of(course, rounds + 1);
 
-	pt_note("%lld full scans, of %lld mms at the most", rounds,
-		course->most_mms);
-	if ((long long)wake_ups(course) <= limit)
+	pt_note("%lld full scans, of %lld mms at the most; %lld tables looked at",
+		rounds, course->most_mms, scanned);
+	if (course->hostile->advises || scanned <= limit)
 		return KSFT_PASS;
-	return pt_failed("they should take no more than %lld wake-ups", limit);
+	return pt_failed("they should take no more than %lld", limit);
 }
 
 /*
@@ -653,8 +658,6 @@ static void print_course(const struct course *course)
 	pt_note("%s: %u hostile processes made %lu turns in %.1f s",
 		pt_trial_name, nr_processes(course->hostile),
 		after->turns - before->turns, after->time - before->time);
-	pt_note("the thread used %llu ticks", after->thread.ticks -
-		before->thread.ticks);
 	pt_note("the quiet process was served %u times, in %.1f s at the most",
 		course->served, course->longest_wait);
 }
@@ -673,7 +676,7 @@ static int judge(const struct course *course)
 	return verdict;
 }
 
-/* What is shared, the quiet process, and a thread that is as busy as can be */
+/* What is shared, the quiet process, and the knobs, with no thread yet */
 static int prepare(void)
 {
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
@@ -687,9 +690,11 @@ static int prepare(void)
 		be_quiet();
 	if (quiet_pid < 0)
 		return -errno;
-	if (pt_set_knob("tables_to_scan", TABLES_TO_SCAN))
+	if (pt_start_thread("never", SCAN_SLEEP_MS) ||
+	    pt_set_knob("tables_to_scan", TABLES_TO_SCAN) ||
+	    pt_set_knob("max_cpu_percent", MAX_CPU_PERCENT))
 		return -EINVAL;
-	return pt_start_thread("always", SCAN_SLEEP_MS);
+	return 0;
 }
 
 static int endure(const struct hostile *hostile)
@@ -698,10 +703,13 @@ static int endure(const struct hostile *hostile)
 	double end = pt_now() + pt_trial_seconds;
 	int verdict = KSFT_PASS;
 
-	if (hostile->tables_to_scan &&
-	    pt_set_knob("tables_to_scan", hostile->tables_to_scan))
-		return pt_failed("cannot set tables_to_scan");
-	course.tables_to_scan = pt_knob("tables_to_scan");
+	if (hostile->max_cpu_percent &&
+	    pt_set_knob("max_cpu_percent", hostile->max_cpu_percent))
+		return pt_failed("cannot set max_cpu_percent");
+	course.percent = pt_knob("max_cpu_percent");
+	course.born = pt_now();
+	if (pt_set_mode("always"))
+		return pt_failed("cannot start the thread");
 	course.quiet_kb = pt_vmpte_kb(quiet_pid);
 	read_all(&course.before);
 	course.least_free_kb = course.before.free_kb;
@@ -739,6 +747,8 @@ static int run_switches(void)
 	int err;
 
 	err = prepare();
+	if (!err)
+		err = pt_set_mode("always");
 	if (!err)
 		err = start_hostile(find_hostile("test_fork_storm"));
 	while (!err && pt_now() < end) {
@@ -780,6 +790,9 @@ static int start_tracing(void)
 	err = pt_write_file(TRACE_EVENTS "mm_pt_reclaim_flush/enable", "1");
 	if (!err)
 		err = pt_write_file(TRACE_EVENTS
+				    "mm_pt_reclaim_full_scan/enable", "1");
+	if (!err)
+		err = pt_write_file(TRACE_EVENTS
 				    "mm_pt_reclaim_range_end/enable", "1");
 	return err ? err : open(TRACE_INSTANCE "trace_pipe",
 				O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -793,8 +806,9 @@ struct holds {
 };
 
 /* Only of the thread: whoever asks for himself holds only his own lock. */
-static void count_hold(struct holds *holds, const char *line)
+static void count_hold(void *counts, const char *line)
 {
+	struct holds *holds = counts;
 	const char *tables = strstr(line, " tables=");
 	const char *scanned = strstr(line, " scanned=");
 	unsigned long nr;
@@ -815,7 +829,8 @@ static void count_hold(struct holds *holds, const char *line)
 	}
 }
 
-static void read_trace(int trace, struct holds *holds)
+static void read_trace(int trace, void (*count)(void *counts, const char *line),
+		       void *counts)
 {
 	static char text[65536];
 	static size_t len;
@@ -827,7 +842,7 @@ static void read_trace(int trace, struct holds *holds)
 		text[len] = '\0';
 		for (line = text; (end = strchr(line, '\n')); line = end + 1) {
 			*end = '\0';
-			count_hold(holds, line);
+			count(counts, line);
 		}
 		len -= line - text;
 		memmove(text, line, len);
@@ -847,10 +862,12 @@ static int run_holds(void)
 	if (!err)
 		err = pt_set_knob("tables_to_scan", 65536);
 	if (!err)
+		err = pt_set_mode("always");
+	if (!err)
 		err = start_hostile(find_hostile("test_many_tables_at_once"));
 	while (!err && (pt_now() < end || holds.flushes < 10) &&
 	       pt_now() < end + 30 * pt_patience()) {
-		read_trace(trace, &holds);
+		read_trace(trace, count_hold, &holds);
 		pt_pause_ms(SCAN_SLEEP_MS);
 	}
 	close(trace);
@@ -863,6 +880,114 @@ static int run_holds(void)
 		return pt_failed("that is too few to tell");
 	return holds.most_taken <= MOST_TAKEN &&
 	       holds.most_looked_at <= MOST_LOOKED_AT ? KSFT_PASS : KSFT_FAIL;
+}
+
+/*
+ * Two processes with the same number of tables, all of which are looked at in each
+ * round: as long as both have some left, none has more than tables_to_scan looked
+ * at before it is the other one's turn.
+ */
+#define SHARE_TABLES		2048L
+#define LEAST_ROUNDS		3
+
+struct turns {
+	unsigned long rounds;
+	unsigned long fewest;		/* turns in a round */
+	unsigned long longest;		/* turn, in tables */
+	unsigned long nr;		/* in the present round */
+	unsigned long looked_at;	/* in the present turn */
+	char mm[32];			/* whose it is */
+	bool begun;
+};
+
+/* The last turn of a round may be longer: there is nobody else any more. */
+static void count_full_scan(struct turns *turns)
+{
+	if (turns->begun && turns->nr) {
+		turns->rounds++;
+		if (turns->nr < turns->fewest)
+			turns->fewest = turns->nr;
+	}
+	turns->begun = true;
+	turns->nr = 0;
+	turns->looked_at = 0;
+	turns->mm[0] = '\0';
+}
+
+static void count_turn(void *counts, const char *line)
+{
+	const char *scanned = strstr(line, " scanned=");
+	const char *at = strstr(line, " mm=");
+	struct turns *turns = counts;
+	char mm[32];
+
+	if (strstr(line, ": mm_pt_reclaim_full_scan:"))
+		count_full_scan(turns);
+	if (!turns->begun || !at || !scanned ||
+	    !strstr(line, ": mm_pt_reclaim_range_end:") ||
+	    sscanf(at, " mm=%31s", mm) != 1)
+		return;
+	if (strcmp(mm, turns->mm)) {
+		if (turns->looked_at > turns->longest)
+			turns->longest = turns->looked_at;
+		turns->looked_at = 0;
+		turns->nr++;
+		snprintf(turns->mm, sizeof(turns->mm), "%s", mm);
+	}
+	turns->looked_at += strtoul(scanned + strlen(" scanned="), NULL, 10);
+}
+
+static __noreturn void share(void)
+{
+	size_t at;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	map_area(SHARE_TABLES * PT_TABLE);
+	for (at = 0; at < area.bytes; at += PT_TABLE)
+		pt_touch(area.start + at);
+	if (prctl(PR_SET_PT_RECLAIM, PR_PT_RECLAIM_ENABLE, 0, 0, 0))
+		_exit(1);
+	__atomic_add_fetch(&shared->turns, 1, __ATOMIC_RELAXED);
+	for (;;)
+		pause();
+}
+
+static int run_turns(void)
+{
+	struct turns turns = { .fewest = -1UL };
+	double end = pt_now() + pt_trial_seconds;
+	int err, trace, i;
+
+	err = prepare();
+	if (!err)
+		err = pt_set_knob("sweep_rounds", 1);
+	if (err)
+		return pt_failed("%s", strerror(-err));
+	/* Both end with this process. */
+	for (i = 0; i < 2; i++)
+		if (!fork())
+			share();
+	if (!pt_wait(30, "two processes to have their tables",
+		     shared->turns == 2))
+		return KSFT_FAIL;
+	trace = start_tracing();
+	if (trace < 0)
+		return pt_skipped("no tracing: %s", strerror(-trace));
+	err = pt_set_mode("madvise");
+	while (!err && (pt_now() < end || turns.rounds < LEAST_ROUNDS) &&
+	       pt_now() < end + 30 * pt_patience()) {
+		pt_pause_ms(SCAN_SLEEP_MS);
+		read_trace(trace, count_turn, &turns);
+	}
+	close(trace);
+	pt_note("%lu rounds of %lu turns at the least, %lu tables each at the most",
+		turns.rounds, turns.fewest, turns.longest);
+	if (err || turns.rounds < LEAST_ROUNDS)
+		return pt_failed("that is too few to tell");
+	return turns.longest <= TABLES_TO_SCAN &&
+	       turns.fewest >= 2 * SHARE_TABLES / TABLES_TO_SCAN ? KSFT_PASS :
+		KSFT_FAIL;
 }
 
 /* 0 or a negative errno */
@@ -922,7 +1047,7 @@ static int run_advice_to_others(void)
 
 	/* A copy of the quiet process's area lies at the same place here. */
 	map_area(QUIET_TABLES * PT_TABLE);
-	if (prepare() || pt_set_mode("never") || !ask_quiet_to_waste())
+	if (prepare() || !ask_quiet_to_waste())
 		return pt_failed("cannot begin");
 	kb = pt_vmpte_kb(quiet_pid);
 	pid = fork();
@@ -952,7 +1077,7 @@ static void stop_tracing(void)
 
 int main(int argc, char **argv)
 {
-	static struct pt_trial trials[ARRAY_SIZE(hostiles) + 3];
+	static struct pt_trial trials[ARRAY_SIZE(hostiles) + 4];
 	size_t i;
 
 	if (argc == 2 && !strcmp(argv[1], "--exec-again"))
@@ -965,6 +1090,8 @@ int main(int argc, char **argv)
 	trials[i++].run = run_switches;
 	trials[i].name = "test_locks_are_held_for_a_batch";
 	trials[i++].run = run_holds;
+	trials[i].name = "test_nobody_has_more_than_his_turn";
+	trials[i++].run = run_turns;
 	trials[i].name = "test_advice_to_others_is_refused";
 	trials[i++].run = run_advice_to_others;
 	/* The trials are children, and do not run this. */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -314,10 +315,10 @@ TEST_F_TIMEOUT(mode, test_shorter_sleep_counts_at_once, TEST_SECONDS)
 
 TEST_F_TIMEOUT(mode, test_small_tables_to_scan_still_reaches_all, TEST_SECONDS)
 {
-	ASSERT_EQ(0, pt_set_knob("tables_to_scan", 64));
+	ASSERT_EQ(0, pt_set_knob("tables_to_scan", 1));
 	ASSERT_EQ(0, pt_start_thread("always", 10));
 	ASSERT_EQ(0, start_wasteful(&self->child, NULL));
-	EXPECT_TRUE(pt_wait(GONE_SECONDS, "all tables to go bit by bit",
+	EXPECT_TRUE(pt_wait(GONE_SECONDS, "all tables to go one by one",
 			    has_lost_its_tables(&self->child)));
 }
 
@@ -373,6 +374,231 @@ TEST_F_TIMEOUT(mode, test_mms_counts_those_who_take_part, TEST_SECONDS)
 	pt_child_end(&self->child);
 	EXPECT_TRUE(pt_wait(10, "the dead process not to be counted",
 			    pt_knob("mms") <= mms));
+}
+
+/*
+ * fork() registers nobody, and so does not the use of memory: a process is counted
+ * from its first zap on, or from when it asks.
+ */
+TEST_F_TIMEOUT(mode, test_mms_counts_who_asks_and_who_zaps, TEST_SECONDS)
+{
+	struct pt_area area;
+	int told[2], says[2];
+	char letter = 'x';
+	pid_t pid;
+
+	ASSERT_EQ(0, pt_set_knob("sweep_rounds", 0));
+	ASSERT_EQ(0, pt_set_mode("madvise"));
+	EXPECT_EQ(0, pt_knob("mms"));
+	ASSERT_EQ(0, opt_in());
+	EXPECT_EQ(1, pt_knob("mms"));
+
+	ASSERT_EQ(0, pipe(told));
+	ASSERT_EQ(0, pipe(says));
+	ASSERT_EQ(0, pt_area_map(&area, PT_ANON, 4 * PT_TABLE));
+	/* What is marked here would be, in the child. */
+	ASSERT_TRUE(pt_wait_rounds(4));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		area.start[PT_TABLE] = 1;
+		if (write(says[1], &letter, 1) != 1 ||
+		    read(told[0], &letter, 1) != 1 || pt_area_waste(&area) ||
+		    write(says[1], &letter, 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	EXPECT_EQ(1, read(says[0], &letter, 1));
+	ASSERT_TRUE(pt_wait_rounds(4));
+	EXPECT_EQ(1, pt_knob("mms"));
+	EXPECT_EQ(1, write(told[1], &letter, 1));
+	EXPECT_EQ(1, read(says[0], &letter, 1));
+	EXPECT_EQ(2, pt_knob("mms"));
+	kill(pid, SIGKILL);
+	pt_reap(pid, 10, "the child");
+	EXPECT_TRUE(pt_wait(10, "the dead process not to be counted",
+			    pt_knob("mms") == 1));
+	ASSERT_EQ(0, opt_out());
+	EXPECT_EQ(0, pt_knob("mms"));
+	pt_area_unmap(&area);
+}
+
+/*
+ * How much of the CPU the thread uses. A process with many tables, and a sweep in
+ * each round, leave it no end of work.
+ */
+FIXTURE(pace)
+{
+	struct pt_area area;
+};
+
+#define PACE_TABLES		16384L
+#define PERCENT			5
+/* What it may save up, and what it may use too much: one chunk of tables */
+#define CARRY_SECONDS		10
+#define CHUNK_SECONDS		(0.1 * pt_patience())
+#define WORK_SECONDS		5
+
+/* Nobody but this process takes part. */
+FIXTURE_SETUP(pace)
+{
+	size_t at;
+
+	self->area.fd = -1;
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	ASSERT_EQ(0, pt_start_thread("never", 1));
+	ASSERT_EQ(0, pt_area_map(&self->area, PT_ANON,
+				 PACE_TABLES * PT_TABLE));
+	/* The zero page is enough. */
+	for (at = 0; at < self->area.bytes; at += PT_TABLE)
+		pt_touch(self->area.start + at);
+	ASSERT_EQ(0, opt_in());
+}
+
+FIXTURE_TEARDOWN(pace)
+{
+	pt_set_mode("never");
+	pt_area_unmap(&self->area);
+}
+
+/* Seconds of CPU time since the thread was started */
+static double thread_seconds(void)
+{
+	struct pt_thread_use use;
+
+	pt_thread_usage(&use);
+	return use.run_ns / 1e9;
+}
+
+/* It begins with nothing saved up. */
+TEST_F_TIMEOUT(pace, test_no_more_cpu_time_than_max_cpu_percent, TEST_SECONDS)
+{
+	double start, end, most = 0, used = 0;
+
+	ASSERT_EQ(0, pt_set_knob("max_cpu_percent", PERCENT));
+	ASSERT_EQ(0, pt_set_knob("sweep_rounds", 1));
+	start = pt_now();
+	ASSERT_EQ(0, pt_set_mode("madvise"));
+	for (end = start + WORK_SECONDS; pt_now() < end; pt_pause_ms(100)) {
+		used = thread_seconds();
+		most = (pt_now() - start) * PERCENT / 100;
+		EXPECT_LE(used, most + CHUNK_SECONDS);
+	}
+	/* There was more to do than that. */
+	EXPECT_LE(most / 2, used);
+	TH_LOG("%.3f s of CPU time in %.1f s", used, pt_now() - start);
+
+	ASSERT_EQ(0, pt_set_knob("max_cpu_percent", 100));
+	start = pt_now();
+	used = thread_seconds();
+	pt_pause_ms(1000 * WORK_SECONDS);
+	used = thread_seconds() - used;
+	most = (pt_now() - start) * PERCENT / 100;
+	EXPECT_LT(2 * most, used);
+	TH_LOG("%.3f s at 100 percent", used);
+}
+
+/* So that an idle day does not pay for an hour of a whole CPU */
+TEST_F_TIMEOUT(pace, test_cpu_time_is_saved_up_for_ten_seconds, TEST_SECONDS)
+{
+	const double idle_seconds = 3 * CARRY_SECONDS;
+	double start, seconds, used, saved, most;
+
+	ASSERT_EQ(0, pt_set_knob("max_cpu_percent", PERCENT));
+	ASSERT_EQ(0, pt_set_knob("sweep_rounds", 0));
+	ASSERT_EQ(0, pt_set_mode("madvise"));
+	ASSERT_EQ(0, pt_set_knob("scan_sleep_millisecs", 1000));
+	pt_pause_ms(idle_seconds * 1000);
+	used = thread_seconds();
+	start = pt_now();
+	ASSERT_EQ(0, pt_set_knob("sweep_rounds", 1));
+	ASSERT_EQ(0, pt_set_knob("scan_sleep_millisecs", 1));
+	pt_pause_ms(1000 * WORK_SECONDS);
+	used = thread_seconds() - used;
+	seconds = pt_now() - start;
+	most = seconds * PERCENT / 100;
+	saved = CARRY_SECONDS * PERCENT / 100.0;
+	EXPECT_LE(used, most + saved + CHUNK_SECONDS);
+	EXPECT_LE(most + saved / 2, used);
+	TH_LOG("%.3f s of CPU time in %.1f s, after %.0f s of idleness", used,
+	       seconds, idle_seconds);
+}
+
+#define MOST_STRETCH	8
+
+/* A page goes and another one stays, in each table: no look pays off. */
+static void zap_in_vain(struct pt_area *area)
+{
+	size_t at;
+
+	for (at = 0; at < area->bytes; at += PT_TABLE) {
+		area->start[at] = 1;
+		area->start[at + PT_PAGE] = 1;
+		madvise(area->start + at + PT_PAGE, PT_PAGE, MADV_DONTNEED);
+	}
+}
+
+/* Does as it is told until the sleep is so long, in vain for too long. */
+static bool sleep_becomes(struct pt_area *area,
+			  void (*zap)(struct pt_area *area), long long msecs)
+{
+	return pt_wait(GONE_SECONDS, "the sleep to change",
+		       (zap(area), pt_knob("sleep_millisecs") == msecs));
+}
+
+static void zap_all(struct pt_area *area)
+{
+	pt_area_waste(area);
+}
+
+TEST_F_TIMEOUT(pace, test_sleep_is_longer_while_looks_do_not_pay_off,
+	       TEST_SECONDS)
+{
+	struct pt_area part = self->area;
+	long long rounds;
+	double start;
+
+	part.bytes = 256 * PT_TABLE;
+	ASSERT_EQ(0, pt_set_knob("sweep_rounds", 0));
+	ASSERT_EQ(0, pt_start_thread("madvise", SCAN_SLEEP_MS));
+	EXPECT_EQ(SCAN_SLEEP_MS, pt_knob("sleep_millisecs"));
+	EXPECT_TRUE(sleep_becomes(&part, zap_in_vain,
+				  MOST_STRETCH * SCAN_SLEEP_MS));
+	/* It does sleep so long, and not longer. */
+	start = pt_now();
+	rounds = pt_knob("full_scans");
+	while (pt_now() - start < 4 * MOST_STRETCH * SCAN_SLEEP_MS / 1000.0) {
+		zap_in_vain(&part);
+		pt_pause_ms(SCAN_SLEEP_MS / 4);
+		EXPECT_EQ(MOST_STRETCH * SCAN_SLEEP_MS,
+			  pt_knob("sleep_millisecs"));
+	}
+	rounds = pt_knob("full_scans") - rounds;
+	EXPECT_LE(rounds, 5);
+	EXPECT_LE(1, rounds);
+
+	EXPECT_TRUE(sleep_becomes(&part, zap_all, SCAN_SLEEP_MS));
+
+	/* What was learned is forgotten with a change of the mode. */
+	EXPECT_TRUE(sleep_becomes(&part, zap_in_vain,
+				  MOST_STRETCH * SCAN_SLEEP_MS));
+	ASSERT_EQ(0, pt_set_mode("always"));
+	EXPECT_GT(MOST_STRETCH * SCAN_SLEEP_MS, pt_knob("sleep_millisecs"));
+}
+
+/* A set sleep counts at once, stretched as the old one was. */
+TEST_F_TIMEOUT(pace, test_stretch_is_of_the_sleep_that_is_set, TEST_SECONDS)
+{
+	struct pt_area part = self->area;
+
+	part.bytes = 256 * PT_TABLE;
+	ASSERT_EQ(0, pt_set_knob("sweep_rounds", 0));
+	ASSERT_EQ(0, pt_start_thread("madvise", 20));
+	ASSERT_TRUE(sleep_becomes(&part, zap_in_vain, MOST_STRETCH * 20));
+	ASSERT_EQ(0, pt_set_knob("scan_sleep_millisecs", 600000));
+	EXPECT_EQ(MOST_STRETCH * 600000, pt_knob("sleep_millisecs"));
 }
 
 /* prctl(PR_SET_PT_RECLAIM), and what becomes of it */
@@ -588,6 +814,7 @@ FIXTURE_VARIANT(number)
 	const char *name;
 	unsigned long long least;
 	unsigned long long most;
+	long long between;
 };
 
 FIXTURE_VARIANT_ADD(number, scan_sleep_millisecs) {
@@ -595,6 +822,7 @@ FIXTURE_VARIANT_ADD(number, scan_sleep_millisecs) {
 	.name = "scan_sleep_millisecs",
 	.least = 1,
 	.most = 3600000,
+	.between = 4321,
 };
 
 FIXTURE_VARIANT_ADD(number, tables_to_scan) {
@@ -602,6 +830,23 @@ FIXTURE_VARIANT_ADD(number, tables_to_scan) {
 	.name = "tables_to_scan",
 	.least = 1,
 	.most = UINT32_MAX,
+	.between = 4321,
+};
+
+FIXTURE_VARIANT_ADD(number, max_cpu_percent) {
+	.path = PT_SYSFS "max_cpu_percent",
+	.name = "max_cpu_percent",
+	.least = 1,
+	.most = 100,
+	.between = 43,
+};
+
+FIXTURE_VARIANT_ADD(number, sweep_rounds) {
+	.path = PT_SYSFS "sweep_rounds",
+	.name = "sweep_rounds",
+	.least = 0,
+	.most = UINT32_MAX,
+	.between = 4321,
 };
 
 FIXTURE_SETUP(number)
@@ -621,10 +866,11 @@ TEST_F(number, test_both_ends_of_the_range_are_taken)
 
 TEST_F(number, test_past_the_ends_changes_nothing)
 {
-	ASSERT_EQ(0, pt_set_knob(variant->name, 4321));
+	ASSERT_EQ(0, pt_set_knob(variant->name, variant->between));
+	/* Below 0 that is more than 64 bits hold. */
 	EXPECT_GT(0, pt_set_knob(variant->name, variant->least - 1));
 	EXPECT_GT(0, pt_set_knob(variant->name, variant->most + 1));
-	EXPECT_EQ(4321LL, pt_knob(variant->name));
+	EXPECT_EQ(variant->between, pt_knob(variant->name));
 }
 
 TEST_F(number, test_bad_numbers_change_nothing)
@@ -634,16 +880,16 @@ TEST_F(number, test_bad_numbers_change_nothing)
 	};
 	size_t i;
 
-	ASSERT_EQ(0, pt_set_knob(variant->name, 4321));
+	ASSERT_EQ(0, pt_set_knob(variant->name, variant->between));
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		EXPECT_EQ(-EINVAL, pt_write_file(variant->path, bad[i])) {
 			TH_LOG("for the number \"%s\"", bad[i]);
 		}
-		EXPECT_EQ(4321LL, pt_knob(variant->name));
+		EXPECT_EQ(variant->between, pt_knob(variant->name));
 	}
 	/* More than 64 bits hold: kstrtox() has another word for it. */
 	EXPECT_GT(0, pt_write_file(variant->path, "99999999999999999999"));
-	EXPECT_EQ(4321LL, pt_knob(variant->name));
+	EXPECT_EQ(variant->between, pt_knob(variant->name));
 }
 
 FIXTURE(counter) { };
@@ -653,6 +899,7 @@ FIXTURE_VARIANT(counter)
 	const char *name;
 };
 
+FIXTURE_VARIANT_ADD(counter, sleep_millisecs) { .name = "sleep_millisecs" };
 FIXTURE_VARIANT_ADD(counter, mms) { .name = "mms" };
 FIXTURE_VARIANT_ADD(counter, full_scans) { .name = "full_scans" };
 FIXTURE_VARIANT_ADD(counter, tables_scanned) { .name = "tables_scanned" };

@@ -64,6 +64,28 @@ const char *torture_no_swap(void)
 	return swap_device(path, sizeof(path)) ? NULL : "no swap device";
 }
 
+/*
+ * How long a turn is, whether there are sweeps, and now and then hardly any CPU time:
+ * visits end in the middle, and tables are found by marks alone or without any.
+ */
+static int set_pace(struct torture_thread *self)
+{
+	static const unsigned int turns[] = { 1, 7, 64, 511, 4096, 65536 };
+	static const unsigned int sweeps[] = { 0, 1, 2, 10, 360 };
+	unsigned int percent = 100;
+	int err;
+
+	if (!torture_draw(self, 8))
+		percent = 1 + torture_draw(self, 100);
+	err = pt_set_knob("tables_to_scan",
+			  turns[torture_draw(self, ARRAY_SIZE(turns))]);
+	if (!err)
+		err = pt_set_knob("sweep_rounds",
+				  sweeps[torture_draw(self,
+						      ARRAY_SIZE(sweeps))]);
+	return err ? err : pt_set_knob("max_cpu_percent", percent);
+}
+
 void torture_op_mode(struct torture_thread *self)
 {
 	static const char * const modes[] = { "always", "madvise", "never" };
@@ -77,7 +99,11 @@ void torture_op_mode(struct torture_thread *self)
 	if (!err)
 		err = pt_set_knob("scan_sleep_millisecs",
 				  1 + torture_draw(self, 3));
+	if (!err)
+		err = set_pace(self);
 	pt_pause_ms(msecs);
+	if (!err)
+		err = pt_set_knob("max_cpu_percent", 100);
 	if (!err)
 		err = pt_set_knob("scan_sleep_millisecs", 1);
 	if (!err)

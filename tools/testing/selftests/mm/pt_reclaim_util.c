@@ -359,7 +359,9 @@ void pt_thread_usage(struct pt_thread_use *use)
 {
 	unsigned long long utime, stime;
 	char path[64], text[1024];
+	struct timespec run = { 0 };
 	char *after_comm;
+	clockid_t clock;
 
 	memset(use, 0, sizeof(*use));
 	use->pid = pt_find_thread();
@@ -374,9 +376,9 @@ void pt_thread_usage(struct pt_thread_use *use)
 			   &utime, &stime) == 2)
 			use->ticks = utime + stime;
 	}
-	snprintf(path, sizeof(path), "/proc/%d/schedstat", use->pid);
-	if (!pt_read_file(path, text, sizeof(text)))
-		use->run_ns = strtoull(text, NULL, 10);
+	if (!clock_getcpuclockid(use->pid, &clock) &&
+	    !clock_gettime(clock, &run))
+		use->run_ns = run.tv_sec * 1000000000ULL + run.tv_nsec;
 	use->switches = proc_status(use->pid, "voluntary_ctxt_switches");
 }
 

@@ -103,7 +103,7 @@ long long pt_vmstat(const char *name);
 struct pt_thread_use {
 	pid_t pid;
 	unsigned long long ticks;	/* utime + stime */
-	unsigned long long run_ns;	/* schedstat, where there is one */
+	unsigned long long run_ns;	/* its CPU clock, which has no grain */
 	unsigned long long switches;	/* voluntary ones: it was woken */
 };
 
