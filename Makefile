@@ -10,11 +10,12 @@ KSRC ?=
 export KSRC
 HOURS ?= 1
 
-.PHONY: help run check mutants torture stress peers configurations shell kernel series clean
+.PHONY: help run check bench mutants torture stress peers configurations shell kernel series clean
 
 help:
 	@echo 'make run      set everything up, boot, and show empty page tables leave running processes'
 	@echo 'make check    build all kernels and run every test (up to 60 minutes)'
+	@echo 'make bench    what it costs, and whom, beside the goals; pictures (20 minutes)'
 	@echo 'make mutants  the tests notice when what makes it safe is taken away (1 to 2 hours)'
 	@echo 'make torture  every page checked while all is done to it, and loads, in turn:'
 	@echo '              HOURS=1 (default), KERNEL=prod or debug'
@@ -36,6 +37,9 @@ run: deps
 
 check: deps
 	@scripts/check
+
+bench: deps
+	@scripts/bench
 
 mutants: deps
 	@scripts/mutants

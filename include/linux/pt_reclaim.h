@@ -16,7 +16,7 @@
 /* True in the modes always and madvise, in which the thread runs. */
 DECLARE_STATIC_KEY_FALSE(pt_reclaim_key);
 
-void __pt_reclaim_mark(struct mm_struct *mm, pmd_t *pmd);
+void __pt_reclaim_mark(struct mm_struct *mm, pmd_t *pmdp);
 void __pt_reclaim_mark_filled(struct mm_struct *mm, pmd_t *pmd,
 			      const pte_t *ptes, unsigned long nr);
 void __pt_reclaim_mark_pmds(struct mm_struct *mm, pud_t *pud);
@@ -52,17 +52,17 @@ static inline bool pt_reclaim_registered(struct mm_struct *mm)
 /**
  * pt_reclaim_mark() - PTEs of a living mm were made none
  * @mm: Whose.
- * @pmd: The PMD entry of their table.
+ * @pmdp: The PMD entry of their table.
  *
- * To be called after the PTEs were changed. What nobody marks is found by a
- * sweep, late.
+ * To be called after the PTEs were changed; their lock may have been dropped. What
+ * nobody marks is found by a sweep, late.
  *
- * Context: Any. The PTE lock is held, or mmap_lock for write.
+ * Context: Any, as long as the PMD table stays.
  */
-static inline void pt_reclaim_mark(struct mm_struct *mm, pmd_t *pmd)
+static inline void pt_reclaim_mark(struct mm_struct *mm, pmd_t *pmdp)
 {
 	if (pt_reclaim_marks())
-		__pt_reclaim_mark(mm, pmd);
+		__pt_reclaim_mark(mm, pmdp);
 }
 
 /**
@@ -130,7 +130,7 @@ static inline bool pt_reclaim_registered(struct mm_struct *mm)
 	return false;
 }
 
-static inline void pt_reclaim_mark(struct mm_struct *mm, pmd_t *pmd)
+static inline void pt_reclaim_mark(struct mm_struct *mm, pmd_t *pmdp)
 {
 }
 

@@ -6,6 +6,7 @@
 #include <linux/atomic.h>
 #include <linux/mm.h>
 #include <linux/pt_reclaim.h>
+#include <linux/rcupdate.h>
 
 #include "internal.h"
 #include "table.h"
@@ -40,18 +41,27 @@ static void mark_upper(struct mm_struct *mm, struct ptdesc *upper, bool count)
 /**
  * __pt_reclaim_mark() - entries of a PTE table were made none
  * @mm: Whose table it is.
- * @pmd: The PMD entry that points at it.
+ * @pmdp: The PMD entry that points, or pointed, at it. Who calls this keeps the
+ *	PMD table in the way that he always does.
  *
- * Context: Any, for a PTE table that stays where it is: its lock is held, or
- * mmap_lock for write. May allocate, without waiting.
+ * If the table was taken meanwhile there is nothing to mark, and if another one
+ * has come, one look at that is too many. RCU keeps the one that is read.
+ *
+ * Context: Any. May allocate, without waiting.
  */
-void __pt_reclaim_mark(struct mm_struct *mm, pmd_t *pmd)
+void __pt_reclaim_mark(struct mm_struct *mm, pmd_t *pmdp)
 {
-	struct ptdesc *table = pmd_table_ptdesc(*pmd);
+	pmd_t pmd;
 
-	if (mark_wanted(mm))
-		mark_upper(mm, virt_to_ptdesc(pmd),
-			   !xchg(&table->pt_marked, 1));
+	if (!mark_wanted(mm))
+		return;
+
+	rcu_read_lock();
+	pmd = pmdp_get_lockless(pmdp);
+	if (likely(pmd_is_table(pmd)))
+		mark_upper(mm, pmds_ptdesc(pmdp),
+			   !xchg(&pmd_table_ptdesc(pmd)->pt_marked, 1));
+	rcu_read_unlock();
 }
 
 /**

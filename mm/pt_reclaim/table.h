@@ -12,10 +12,16 @@
 #include <linux/mm_types.h>
 #include <linux/pgtable.h>
 
-/* Does this entry point at a PTE table? Looks at the value alone. */
+/*
+ * Does this entry point at a PTE table? Looks at the value alone. !pmd_bad(), but
+ * for the question where the flags of a huge entry begin: the answer is no for one
+ * in any case. It is asked once for every table of a process.
+ */
 static inline bool pmd_is_table(pmd_t pmd)
 {
-	return pmd_present(pmd) && !pmd_leaf(pmd) && !pmd_bad(pmd);
+	return (pmd_val(pmd) & ~PTE_PFN_MASK &
+		~(_PAGE_USER | _PAGE_ACCESSED)) ==
+	       (_KERNPG_TABLE & ~_PAGE_ACCESSED);
 }
 
 /*
@@ -26,13 +32,21 @@ static inline bool pmd_is_table(pmd_t pmd)
  */
 static inline pte_t *pmd_ptes(pmd_t pmd)
 {
-	return (pte_t *)pmd_page_vaddr(pmd);
+	return __va(pmd_val(pmd) & PTE_PFN_MASK);
 }
 
 /* The PTE table's; under the same conditions. */
 static inline struct ptdesc *pmd_table_ptdesc(pmd_t pmd)
 {
-	return page_ptdesc(pmd_page(pmd));
+	return page_ptdesc(pfn_to_page((pmd_val(pmd) & PTE_PFN_MASK) >>
+				       PAGE_SHIFT));
+}
+
+/* That of the PMD table that an entry is in. */
+static inline struct ptdesc *pmds_ptdesc(pmd_t *pmdp)
+{
+	return page_ptdesc(pfn_to_page(((unsigned long)pmdp - PAGE_OFFSET) >>
+				       PAGE_SHIFT));
 }
 
 /* A cache line of entries is looked at in one go. */

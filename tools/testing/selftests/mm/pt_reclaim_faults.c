@@ -3,8 +3,9 @@
  * Every allocation that page table reclaim makes, and those of mmu_gather,
  * fail in turn: the first one of an operation, the second one, and so on until
  * it comes through without having met a failure. Whatever fails has a
- * documented errno and has changed nothing; whoever cannot be registered is
- * counted and simply not visited; nothing is leaked and nothing is lost.
+ * documented errno and has changed nothing; whoever cannot be registered, when
+ * he asks for it or leaves a mark, is counted and simply not visited, until he
+ * asks again or leaves the next one; nothing is leaked and nothing is lost.
  *
  * Needs fault injection (CONFIG_FAILSLAB, CONFIG_FAIL_PAGE_ALLOC,
  * CONFIG_FAULT_INJECTION_DEBUG_FS; CONFIG_FAIL_FUNCTION for one test).
@@ -125,6 +126,12 @@ static int set_all(const char *dir, const char * const (*values)[2])
 	return err;
 }
 
+/* The slots have a cache of their own only where caches are not merged. */
+static bool slots_can_be_chosen(void)
+{
+	return !access(SLOT_SLAB, W_OK);
+}
+
 /*
  * A fail-nth counts what passes these filters; @percent is for those who asked
  * for it through make-it-fail.
@@ -137,7 +144,7 @@ static int set_victims(enum victims victims, const char *percent)
 	const char * const slab[][2] = {
 		{ "verbose", "0" }, { "task-filter", "Y" },
 		{ "interval", "1" }, { "space", "0" }, { "times", "-1" },
-		/* Those of GFP_KERNEL, alone, in that cache: none pass. */
+		/* Without a cache that was chosen none pass. */
 		{ "ignore-gfp-wait", no_slab ? "Y" : "N" },
 		{ "cache-filter", victims == VICTIMS_ALL ? "N" : "Y" },
 		{ "probability", percent }, { }
@@ -152,6 +159,8 @@ static int set_victims(enum victims victims, const char *percent)
 	};
 	int err;
 
+	if (slots_can_be_chosen())
+		pt_write_file(SLOT_SLAB, victims == VICTIMS_SLOTS ? "1" : "0");
 	err = set_all(FAILSLAB, slab);
 	return err ? err : set_all(FAIL_PAGE, pages);
 }
@@ -161,12 +170,6 @@ static bool faults_present(void)
 	return !access(FAILSLAB "probability", W_OK) &&
 	       !access(FAIL_PAGE "probability", W_OK) &&
 	       !access("/proc/thread-self/fail-nth", W_OK);
-}
-
-/* The slots have a cache of their own only where caches are not merged. */
-static bool slots_can_be_chosen(void)
-{
-	return !pt_write_file(SLOT_SLAB, "1");
 }
 
 /* The next allocation to fail. Open beforehand: opening allocates, too. */
@@ -374,7 +377,17 @@ static bool data_is_intact(struct pt_area *data)
 	return true;
 }
 
-/* In this mode nobody but we ourselves can be registered. */
+/*
+ * In this mode nobody but we ourselves can be registered; without sweeps nobody is
+ * who neither asks for it nor leaves a mark.
+ */
+static int start_without_sweeps(const char *mode, unsigned int sleep_msecs)
+{
+	int err = pt_set_knob("sweep_rounds", 0);
+
+	return err ? err : pt_start_thread(mode, sleep_msecs);
+}
+
 FIXTURE_SETUP(faults)
 {
 	self->area.fd = -1;
@@ -385,7 +398,7 @@ FIXTURE_SETUP(faults)
 	fail_nth_fd = open_fail_nth(0);
 	ASSERT_LE(0, fail_nth_fd);
 	ASSERT_EQ(0, set_victims(VICTIMS_NONE, "0"));
-	ASSERT_EQ(0, pt_start_thread("madvise", SCAN_SLEEP_MS));
+	ASSERT_EQ(0, start_without_sweeps("madvise", SCAN_SLEEP_MS));
 	ASSERT_EQ(0, pt_area_map(&self->area, PT_ANON, TABLES * PT_TABLE));
 	ASSERT_EQ(0, pt_area_map(&self->data, PT_ANON, TABLES * PT_TABLE));
 	fill_data(&self->data);
@@ -396,6 +409,7 @@ FIXTURE_SETUP(faults)
 
 FIXTURE_TEARDOWN(faults)
 {
+	make_it_fail(0, false);
 	set_victims(VICTIMS_NONE, "0");
 	end_child(&self->witness);
 	pt_area_unmap(&self->area);
@@ -411,10 +425,9 @@ static bool tables_stay(pid_t pid)
 	return pt_wait_rounds(4) && pt_vmpte_kb(pid) == kb;
 }
 
-static bool tables_go(pid_t pid)
+/* The area's, of a process that had @kb with them */
+static bool tables_go(pid_t pid, long kb)
 {
-	long kb = pt_vmpte_kb(pid);
-
 	return pt_wait(30, "empty tables to go after all",
 		       pt_vmpte_kb(pid) <= kb - TABLES * PT_TABLE_KB);
 }
@@ -536,9 +549,41 @@ TEST_F_TIMEOUT(faults, test_prctl_registers_or_counts, TEST_SECONDS)
 	TH_LOG("%u failures, %u processes not registered", nth - 2, failures);
 }
 
+/* Its marks try again, each in vain; what it says last is swept for. */
 TEST_F_TIMEOUT(faults, test_unregistered_is_not_visited_until_it_asks_again,
 	       TEST_SECONDS)
 {
+	long kb;
+
+	if (!slots_can_be_chosen())
+		SKIP(return, "slots share their cache; try slab_nomerge");
+	ASSERT_EQ(0, set_victims(VICTIMS_SLOTS, "100"));
+	ASSERT_EQ(0, make_it_fail(0, true));
+	ASSERT_EQ(0, opt(PR_PT_RECLAIM_ENABLE));
+	ASSERT_EQ(1, newly_unregistered(&self->before));
+	ASSERT_EQ(0, pt_area_waste(&self->area));
+	EXPECT_LE(1 + TABLES, newly_unregistered(&self->before));
+	EXPECT_EQ(0, newly_registered(&self->before));
+	EXPECT_TRUE(tables_stay(0));
+	EXPECT_EQ(0, newly_registered(&self->before));
+
+	kb = pt_vmpte_kb(0);
+	ASSERT_EQ(0, make_it_fail(0, false));
+	ASSERT_EQ(0, opt(PR_PT_RECLAIM_ENABLE));
+	EXPECT_EQ(1, newly_registered(&self->before));
+	EXPECT_TRUE(tables_go(0, kb));
+	EXPECT_TRUE(data_is_intact(&self->data));
+	ASSERT_EQ(0, opt(PR_PT_RECLAIM_DEFAULT));
+	EXPECT_TRUE(nothing_is_leaked(&self->before));
+}
+
+/* The mark that could not register is not lost, and its table not either. */
+TEST_F_TIMEOUT(faults, test_next_mark_registers_who_could_not_be,
+	       TEST_SECONDS)
+{
+	size_t at;
+	long kb;
+
 	if (!slots_can_be_chosen())
 		SKIP(return, "slots share their cache; try slab_nomerge");
 	ASSERT_EQ(0, set_victims(VICTIMS_SLOTS, "0"));
@@ -547,38 +592,101 @@ TEST_F_TIMEOUT(faults, test_unregistered_is_not_visited_until_it_asks_again,
 	ASSERT_TRUE(disarm());
 	ASSERT_EQ(1, newly_unregistered(&self->before));
 	ASSERT_EQ(0, newly_registered(&self->before));
-	ASSERT_EQ(0, pt_area_waste(&self->area));
-	EXPECT_TRUE(tables_stay(0));
 
-	ASSERT_EQ(0, opt(PR_PT_RECLAIM_ENABLE));
+	for (at = 0; at < self->area.bytes; at += PT_TABLE)
+		self->area.start[at] = 1;
+	pt_vmpte_kb(0);
+	kb = pt_vmpte_kb(0);
+	arm(1);
+	ASSERT_EQ(0, madvise(self->area.start, self->area.bytes,
+			     MADV_DONTNEED));
+	ASSERT_TRUE(disarm());
+	EXPECT_EQ(2, newly_unregistered(&self->before));
 	EXPECT_EQ(1, newly_registered(&self->before));
-	EXPECT_TRUE(tables_go(0));
+	EXPECT_TRUE(tables_go(0, kb));
 	EXPECT_TRUE(data_is_intact(&self->data));
 	ASSERT_EQ(0, opt(PR_PT_RECLAIM_DEFAULT));
 	EXPECT_TRUE(nothing_is_leaked(&self->before));
+}
+
+/* So long that no round begins before it is changed */
+#define PAUSE_MS	3600000
+
+static bool rounds_have_ended(void)
+{
+	long long rounds;
+
+	do {
+		rounds = pt_knob("full_scans");
+		pt_pause_ms(20 * SCAN_SLEEP_MS * pt_patience());
+	} while (pt_knob("full_scans") != rounds);
+	return true;
+}
+
+/* The parent has empty tables that are marked, for fork() to copy. */
+static bool have_marks_to_copy(struct pt_area *area)
+{
+	return !opt(PR_PT_RECLAIM_ENABLE) && pt_wait_rounds(4) &&
+	       !pt_set_knob("scan_sleep_millisecs", PAUSE_MS) &&
+	       rounds_have_ended() && !pt_area_waste(area);
 }
 
 TEST_F_TIMEOUT(faults, test_unregistered_child_is_not_visited_until_it_asks,
 	       TEST_SECONDS)
 {
 	struct child child;
-	bool injected;
+	long kb;
 
 	if (!slots_can_be_chosen())
 		SKIP(return, "slots share their cache; try slab_nomerge");
-	ASSERT_EQ(0, opt(PR_PT_RECLAIM_ENABLE));
+	ASSERT_TRUE(have_marks_to_copy(&self->area));
+	self->before = tally();
+	ASSERT_EQ(0, set_victims(VICTIMS_SLOTS, "100"));
+	ASSERT_EQ(0, make_it_fail(0, true));
+	ASSERT_EQ(0, start_child(&child, &self->area, 0, NULL));
+	ASSERT_EQ(0, make_it_fail(0, false));
+	EXPECT_LE(TABLES, newly_unregistered(&self->before));
+	EXPECT_EQ(0, newly_registered(&self->before));
+
+	/* The child has inherited that it fails. */
+	self->before.unregistered = tally().unregistered;
+	EXPECT_TRUE(tell_child(&child, SAY_WASTE));
+	EXPECT_LE(TABLES, newly_unregistered(&self->before));
+	EXPECT_EQ(0, newly_registered(&self->before));
+	pt_vmpte_kb(0);
+	kb = pt_vmpte_kb(0);
+	ASSERT_EQ(0, pt_set_knob("scan_sleep_millisecs", SCAN_SLEEP_MS));
+	EXPECT_TRUE(tables_go(0, kb));
+	EXPECT_TRUE(tables_stay(child.pid));
+
+	kb = pt_vmpte_kb(child.pid);
+	ASSERT_EQ(0, make_it_fail(child.pid, false));
+	EXPECT_TRUE(tell_child(&child, SAY_ENABLE));
+	EXPECT_EQ(1, newly_registered(&self->before));
+	EXPECT_TRUE(tables_go(child.pid, kb));
+	end_child(&child);
+	EXPECT_TRUE(nothing_is_leaked(&self->before));
+}
+
+/* The first copied mark finds no memory, the second one does. */
+TEST_F_TIMEOUT(faults, test_copied_marks_register_the_child, TEST_SECONDS)
+{
+	struct child child;
+	bool injected;
+	long kb;
+
+	if (!slots_can_be_chosen())
+		SKIP(return, "slots share their cache; try slab_nomerge");
+	ASSERT_TRUE(have_marks_to_copy(&self->area));
 	self->before = tally();
 	ASSERT_EQ(0, set_victims(VICTIMS_SLOTS, "0"));
 	ASSERT_EQ(0, start_child(&child, &self->area, 1, &injected));
 	EXPECT_TRUE(injected);
 	EXPECT_EQ(1, newly_unregistered(&self->before));
-	EXPECT_EQ(0, newly_registered(&self->before));
-	EXPECT_TRUE(tell_child(&child, SAY_WASTE));
-	EXPECT_TRUE(tables_stay(child.pid));
-
-	EXPECT_TRUE(tell_child(&child, SAY_ENABLE));
 	EXPECT_EQ(1, newly_registered(&self->before));
-	EXPECT_TRUE(tables_go(child.pid));
+	kb = pt_vmpte_kb(child.pid);
+	ASSERT_EQ(0, pt_set_knob("scan_sleep_millisecs", SCAN_SLEEP_MS));
+	EXPECT_TRUE(tables_go(child.pid, kb));
 	end_child(&child);
 	EXPECT_TRUE(nothing_is_leaked(&self->before));
 }
@@ -605,14 +713,16 @@ static bool next_failure(struct sweep *sweep, bool injected, bool hit)
 }
 
 /*
- * fork() fails at any point, or the child is there and registered or counted.
- * The thread is at the parent and at the halves of children all the while.
+ * fork() fails at any point, or the child is there: registered, by the marks that
+ * were copied or by its first own. A failure that meets a mark is counted. The
+ * thread is at the parent and at the halves of children all the while.
  */
-TEST_F_TIMEOUT(faults, test_fork_fails_or_registers_or_counts, TEST_SECONDS)
+TEST_F_TIMEOUT(faults, test_fork_fails_or_the_child_is_registered, TEST_SECONDS)
 {
-	unsigned int refused = 0, unregistered = 0;
+	unsigned int refused = 0, unregistered = 0, copied = 0;
 	struct sweep sweep = { .nth = 1 };
 	bool injected = true;
+	long long counted;
 	struct child child;
 	struct tally before;
 	int err;
@@ -623,15 +733,22 @@ TEST_F_TIMEOUT(faults, test_fork_fails_or_registers_or_counts, TEST_SECONDS)
 	ASSERT_EQ(0, set_victims(VICTIMS_ALL, "0"));
 	do {
 		before = tally();
+		/* At once, or the thread has taken what there is to copy. */
+		ASSERT_EQ(0, pt_area_waste(&self->area));
 		err = start_child(&child, &self->area, sweep.nth, &injected);
 		ASSERT_TRUE(!err || (injected && (err == -ENOMEM ||
 						  err == -EAGAIN))) {
 			TH_LOG("failure %u: %s", sweep.nth, strerror(-err));
 		}
-		ASSERT_EQ(err ? 0 : 1, newly_registered(&before) +
-				       newly_unregistered(&before));
-		unregistered += newly_unregistered(&before);
 		refused += !!err;
+		if (!err) {
+			copied += newly_registered(&before);
+			ASSERT_TRUE(tell_child(&child, SAY_WASTE));
+			ASSERT_EQ(1, newly_registered(&before));
+		}
+		counted = newly_unregistered(&before);
+		ASSERT_LE(counted, injected);
+		unregistered += counted;
 		if (!err)
 			end_child(&child);
 		ASSERT_EQ(0, newly_registered(&before));
@@ -639,15 +756,16 @@ TEST_F_TIMEOUT(faults, test_fork_fails_or_registers_or_counts, TEST_SECONDS)
 	} while (next_failure(&sweep, injected, unregistered));
 	EXPECT_LT(0U, refused);
 	EXPECT_LT(0U, unregistered);
+	EXPECT_LT(0U, copied);
 	EXPECT_LT(sweep.nth, MANY);
 	EXPECT_TRUE(nothing_is_leaked(&self->before));
-	TH_LOG("%u failures, %u forks failed, %u children not registered",
-	       sweep.failures, refused, unregistered);
+	TH_LOG("%u failures, %u refused, %u marks did not register, %u children by copied ones",
+	       sweep.failures, refused, unregistered, copied);
 }
 
 /*
- * A program that only stops itself: kill(getpid(), SIGSTOP), _exit(0). It makes
- * no allocation of its own between exec() and that.
+ * A program that leaves one mark and stops itself: madvise(stack, 4096,
+ * MADV_DONTNEED), kill(getpid(), SIGSTOP), _exit(0).
  */
 #define LOAD_ADDRESS	0x400000
 
@@ -674,7 +792,7 @@ struct tiny_elf {
 	__u64 bytes;
 	__u64 alignment;
 
-	__u8 code[30];
+	__u8 code[57];
 };
 
 static const struct tiny_elf stopping_program = {
@@ -695,6 +813,9 @@ static const struct tiny_elf stopping_program = {
 	.bytes = sizeof(struct tiny_elf),
 	.alignment = PT_PAGE,
 	.code = {
+		0x48, 0x89, 0xe7, 0x48, 0x81, 0xe7, 0x00, 0xf0, 0xff, 0xff,
+		0xbe, 0x00, 0x10, 0, 0, 0xba, MADV_DONTNEED, 0, 0, 0,
+		0xb8, SYS_madvise, 0, 0, 0, 0x0f, 0x05,
 		0xb8, SYS_getpid, 0, 0, 0, 0x0f, 0x05,
 		0x89, 0xc7, 0xbe, SIGSTOP, 0, 0, 0,
 		0xb8, SYS_kill, 0, 0, 0, 0x0f, 0x05,
@@ -753,7 +874,8 @@ static int exec_with_failure(int program, unsigned int nth, pid_t *pid)
 	return EXEC_KILLED;
 }
 
-TEST_F_TIMEOUT(faults, test_exec_fails_or_registers_or_counts, TEST_SECONDS)
+TEST_F_TIMEOUT(faults, test_exec_fails_or_its_mark_registers_or_counts,
+	       TEST_SECONDS)
 {
 	unsigned int outcomes[EXEC_STRANGE + 1] = { 0 };
 	struct sweep sweep = { .nth = 1 };
@@ -823,7 +945,7 @@ FIXTURE_SETUP(switching)
 	fail_nth_fd = open_fail_nth(0);
 	ASSERT_LE(0, fail_nth_fd);
 	ASSERT_EQ(0, set_victims(VICTIMS_NONE, "0"));
-	ASSERT_EQ(0, pt_start_thread("never", SCAN_SLEEP_MS));
+	ASSERT_EQ(0, start_without_sweeps("never", SCAN_SLEEP_MS));
 	ASSERT_EQ(0, opt(PR_PT_RECLAIM_ENABLE));
 	ASSERT_EQ(0, pt_area_map(&self->data, PT_ANON, TABLES * PT_TABLE));
 	fill_data(&self->data);
@@ -1056,7 +1178,7 @@ FIXTURE_SETUP(gather)
 	ASSERT_EQ(0, set_victims(VICTIMS_NONE, "0"));
 	ASSERT_EQ(0, pt_area_map(&self->data, PT_ANON, TABLES * PT_TABLE));
 	fill_data(&self->data);
-	ASSERT_EQ(0, pt_start_thread("always", 1));
+	ASSERT_EQ(0, start_without_sweeps("always", 1));
 	start_counting_single_tables();
 	self->singles = count_single_tables();
 	self->before = tally();
