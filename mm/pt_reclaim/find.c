@@ -18,13 +18,19 @@
  * What may be done with interrupts off at a stretch, in entries of page tables,
  * of all levels, that are read. An entry costs a dozen instructions at the most,
  * and eight of them share a cache line: some 12 000 instructions and, with cold
- * caches, some 130 misses, and an empty table more, whatever the size of the
+ * caches, some 250 misses, and an empty table more, whatever the size of the
  * process.
  */
 #define FIND_ENTRIES	(2 * PTRS_PER_PTE)
 
-/* What a cache line costs that is not shared with other entries, in entries. */
-#define FIND_LINE_COST	8
+/* What a cache line costs that it shares with no other table, in entries. */
+#define FIND_LINE_COST	4
+
+/*
+ * What an entry of the upper levels costs, in entries of the lowest: the steps are
+ * not as short there.
+ */
+#define FIND_UPPER_COST	2
 
 /*
  * @upper: The ptdesc of the PMD table that the walk is in.
@@ -113,13 +119,14 @@ static void find_look_at_table(struct find_state *find, pmd_t pmd,
  * leaves and entries that are not present, and returns false when the stretch
  * has to end; ctl->addr is then where to go on.
  */
-static bool find_may_go_on(struct find_state *find, unsigned long addr)
+static bool find_may_go_on(struct find_state *find, unsigned long addr,
+			   unsigned int cost)
 {
 	if (find->entries_left <= 0) {
 		find->ctl->addr = addr;
 		return false;
 	}
-	find->entries_left--;
+	find->entries_left -= cost;
 	return true;
 }
 
@@ -149,7 +156,7 @@ static bool find_in_pmds(struct find_state *find, pud_t *pudp, pud_t pud,
 		struct ptdesc *ptdesc;
 		bool marked;
 
-		if (!find_may_go_on(find, addr))
+		if (!find_may_go_on(find, addr, 1))
 			return false;
 		if (!pmd_is_table(pmd))
 			continue;
@@ -196,7 +203,7 @@ static bool find_in_puds(struct find_state *find, p4d_t *p4dp, p4d_t p4d,
 		pud_t pud = READ_ONCE(*pudp);
 
 		next = pud_addr_end(addr, end);
-		if (!find_may_go_on(find, addr))
+		if (!find_may_go_on(find, addr, FIND_UPPER_COST))
 			return false;
 		if (!pud_present(pud) || pud_leaf(pud) || pud_bad(pud))
 			continue;
@@ -224,7 +231,7 @@ static bool find_in_p4ds(struct find_state *find, pgd_t *pgdp, pgd_t pgd,
 		p4d_t p4d = READ_ONCE(*p4dp);
 
 		next = p4d_addr_end(addr, end);
-		if (!find_may_go_on(find, addr))
+		if (!find_may_go_on(find, addr, FIND_UPPER_COST))
 			return false;
 		if (!p4d_present(p4d) || p4d_leaf(p4d) || p4d_bad(p4d))
 			continue;
@@ -245,7 +252,7 @@ static void find_in_pgds(struct find_state *find, unsigned long addr,
 		pgd_t pgd = READ_ONCE(*pgdp);
 
 		next = pgd_addr_end(addr, end);
-		if (!find_may_go_on(find, addr))
+		if (!find_may_go_on(find, addr, FIND_UPPER_COST))
 			return;
 		if (!pgd_present(pgd) || pgd_bad(pgd))
 			continue;
