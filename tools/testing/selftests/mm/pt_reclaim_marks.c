@@ -689,7 +689,7 @@ TEST_F_TIMEOUT(parts, test_walk_goes_on_in_the_middle, TEST_SECONDS)
 
 /*
  * A stretch may end when the walk is about to enter a PMD table: after so many
- * entries of all levels, of which those without anything below count for one. One
+ * entries of all levels, of which those without anything below count the same. One
  * table in each GiB, zapped from the last to the first: when its turn comes the
  * walk has met nothing but such entries, one less than for the one before. So one
  * of them is at the very end of a stretch, wherever that is.
