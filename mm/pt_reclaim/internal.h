@@ -45,8 +45,8 @@ int pt_reclaim_setting_get(struct mm_struct *mm);
 /*
  * As many tables go with one TLB flush, unless other threads of the process
  * have flushes pending. The flush interrupts every CPU that runs the process,
- * so its price is shared by many tables; the batch is bounded because mmap_lock
- * is held for read from the first table to the flush.
+ * so its price is shared by many tables; the batch is bounded because their
+ * memory comes back only after it.
  */
 #define PT_RECLAIM_BATCH	256
 

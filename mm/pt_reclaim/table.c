@@ -25,10 +25,14 @@
  * the PMD entry again, or see a PTE that is not none: that one proves the table
  * attached, because a table is only detached when all its PTEs are none.
  *
- * Flush. Once per batch and before mmap_lock is dropped. The paging-structure
- * caches of all CPUs that have the mm loaded may still hold the PMD entry.
- * Somebody else's flush that is pending for the cleared entries cannot be left
- * to him, see flush_for_reclaim() and flush_stale_entries().
+ * Flush. Once per batch, without any lock. The paging-structure caches of all
+ * CPUs that have the mm loaded may still hold the PMD entry, and lead them to the
+ * detached table. It stays, and stays empty: what they find there is a fault,
+ * which makes a CPU forget the entry, and finds whatever is mapped by then. So a
+ * CPU is never wrong about an address, whether it has been unmapped meanwhile or
+ * mapped again, by entries of whatever size. Somebody else's flush that is
+ * pending for the cleared entries cannot be left to him, see flush_for_reclaim()
+ * and flush_stale_entries().
  *
  * Free. Through RCU, always: pte_offset_map() returns under rcu_read_lock()
  * alone. The rcu_head is in the ptdesc, so there is nothing to allocate. Even
@@ -65,6 +69,12 @@
 #define DETACH_GROUP_PENDING	32
 
 /*
+ * Tables that are dealt with under one hold of mmap_lock. Who wants it for write
+ * waits for no more, whether he has been noticed or not.
+ */
+#define HOLD_TABLES		32
+
+/*
  * How often in a row the thread tries in vain before it gives up the rest of a
  * batch, when mmap_lock is not free or was put down for somebody else. Whoever has
  * it or waits for it is given the time of a short nap in between.
@@ -72,27 +82,6 @@
 #define LOCK_TRIES		8
 #define LOCK_NAP_MIN_USECS	20
 #define LOCK_NAP_MAX_USECS	100
-
-/*
- * May the table at @addr go, as far as VMAs are concerned? A table without any
- * VMA is not ours: only what is mapped can be filled again by a fault, and
- * what is not mapped is being unmapped by somebody.
- */
-static enum pt_reclaim_result ask_vmas(struct mm_struct *mm, unsigned long addr)
-{
-	VMA_ITERATOR(vmi, mm, addr);
-	enum pt_reclaim_result result = PT_RECLAIM_GONE;
-	struct vm_area_struct *vma;
-
-	mmap_assert_locked(mm);
-
-	for_each_vma_range(vmi, vma, addr + PMD_SIZE) {
-		if (!pt_reclaim_vma_fit(vma))
-			return PT_RECLAIM_UNFIT;
-		result = PT_RECLAIM_DONE;
-	}
-	return result;
-}
 
 /*
  * A table that may not go is not worth a look in each round: whoever unmaps what
@@ -137,10 +126,12 @@ static void unlock_pte_table(spinlock_t *ptl, spinlock_t *pml)
 		__release(ptl);
 }
 
-/* The found tables on their way out. mmap_lock is held for read throughout. */
+/* The found tables on their way out. */
 struct take_state {
 	struct pt_reclaim_control *ctl;
 	unsigned int next;		/* first in ctl->tables not dealt with */
+	unsigned int hold_end;		/* where mmap_lock is put down */
+	unsigned long fit_end;		/* up to here VMAs were asked; in a hold */
 	struct list_head detached;	/* through ptdesc->pt_list */
 	unsigned int nr_detached;
 	unsigned int group;		/* tables for one hold of the PMD lock */
@@ -148,6 +139,36 @@ struct take_state {
 	unsigned long end;
 	u64 generation;			/* flush_generation() at the last one */
 };
+
+/*
+ * May the table at @addr go, as far as VMAs are concerned? A table without any
+ * VMA is not ours: only what is mapped can be filled again by a fault, and
+ * what is not mapped is being unmapped by somebody.
+ *
+ * Most tables lie in the same large VMA as the one before, and are not asked about
+ * again: their addresses ascend.
+ */
+static enum pt_reclaim_result ask_vmas(struct take_state *take,
+				       unsigned long addr)
+{
+	struct mm_struct *mm = take->ctl->mm;
+	VMA_ITERATOR(vmi, mm, addr);
+	struct vm_area_struct *vma, *last = NULL;
+
+	mmap_assert_locked(mm);
+
+	if (addr + PMD_SIZE <= take->fit_end)
+		return PT_RECLAIM_DONE;
+	for_each_vma_range(vmi, vma, addr + PMD_SIZE) {
+		if (!pt_reclaim_vma_fit(vma))
+			return PT_RECLAIM_UNFIT;
+		last = vma;
+	}
+	if (!last)
+		return PT_RECLAIM_GONE;
+	take->fit_end = last->vm_end;
+	return PT_RECLAIM_DONE;
+}
 
 /* Rises with every flush of the mm. */
 static u64 flush_generation(struct mm_struct *mm)
@@ -284,21 +305,21 @@ static void detach_group(struct take_state *take, unsigned int nr)
  * How many tables from the next one on can be dealt with under one hold of the
  * PMD lock? The VMAs are asked here, before anything else: they vouch for the
  * upper levels being tables, and keep them. Steps over what they do not allow;
- * 0 if nothing is left.
+ * 0 if nothing is left for this hold of mmap_lock.
  */
 static unsigned int next_group(struct take_state *take)
 {
 	struct pt_reclaim_control *ctl = take->ctl;
 	unsigned int nr = 0;
 
-	while (take->next + nr < ctl->nr && nr < take->group) {
+	while (take->next + nr < take->hold_end && nr < take->group) {
 		unsigned long addr = ctl->tables[take->next + nr];
 		enum pt_reclaim_result result;
 
 		if (nr && (addr & PUD_MASK) !=
 			  (ctl->tables[take->next] & PUD_MASK))
 			break;
-		result = ask_vmas(ctl->mm, addr);
+		result = ask_vmas(take, addr);
 		if (result == PT_RECLAIM_DONE) {
 			nr++;
 			continue;
@@ -321,6 +342,10 @@ static unsigned int next_group(struct take_state *take)
  * mmu_notifier_arch_invalidate_secondary_tlbs(). Other secondary MMUs map
  * pages, of which an empty table has none.
  *
+ * The mm may have been through exit_mmap() meanwhile. Which CPUs have it loaded
+ * is known until its mm_count is dropped, and who was to be told has detached by
+ * himself.
+ *
  * The mmu_gather is open for the flush alone: as long as it is, everybody else
  * who flushes for this mm flushes all of it.
  */
@@ -329,7 +354,6 @@ static void flush_detached(struct take_state *take)
 	struct mm_struct *mm = take->ctl->mm;
 	struct mmu_gather tlb;
 
-	mmap_assert_locked(mm);
 	trace_mm_pt_reclaim_flush(mm, take->start, take->end,
 				  take->nr_detached);
 	tlb_gather_mmu(&tlb, mm);
@@ -357,37 +381,38 @@ static void free_detached(struct take_state *take)
 }
 
 /*
- * Deals with the found tables from index *@next on, until all are dealt with or
- * somebody waits for mmap_lock, which is held for read. No cond_resched() here:
- * who waits for the lock would wait for the next turn of a thread that is not
- * in a hurry.
+ * Deals with the next tables, as many as one hold of mmap_lock is good for. Returns
+ * whether somebody waits for it. No cond_resched() here: he would wait for the
+ * next turn of a thread that is not in a hurry.
  */
-static void take_locked(struct pt_reclaim_control *ctl, unsigned int *next)
+static bool take_locked(struct take_state *take)
 {
-	struct take_state take = {
-		.ctl = ctl,
-		.next = *next,
-		.detached = LIST_HEAD_INIT(take.detached),
-		.group = DETACH_GROUP,
-		.start = ULONG_MAX,
-	};
+	struct pt_reclaim_control *ctl = take->ctl;
+	bool contended = false;
 	unsigned int nr;
 
 	mmap_assert_locked(ctl->mm);
 
-	while ((nr = next_group(&take))) {
-		detach_group(&take, nr);
-		if (mmap_lock_is_contended(ctl->mm))
-			break;
+	take->fit_end = 0;
+	take->hold_end = min(ctl->nr, take->next + HOLD_TABLES);
+	while (!contended && (nr = next_group(take))) {
+		detach_group(take, nr);
+		contended = mmap_lock_is_contended(ctl->mm);
 	}
+	return contended;
+}
 
-	if (take.nr_detached) {
-		pt_reclaim_gap(PT_RECLAIM_GAP_DETACHED, ctl->mm, take.start);
-		flush_detached(&take);
-		pt_reclaim_gap(PT_RECLAIM_GAP_FLUSHED, ctl->mm, take.start);
-		free_detached(&take);
-	}
-	*next = take.next;
+/* Flushes and frees. The caller has put down mmap_lock. */
+static void finish_detached(struct take_state *take)
+{
+	struct mm_struct *mm = take->ctl->mm;
+
+	if (!take->nr_detached)
+		return;
+	pt_reclaim_gap(PT_RECLAIM_GAP_DETACHED, mm, take->start);
+	flush_detached(take);
+	pt_reclaim_gap(PT_RECLAIM_GAP_FLUSHED, mm, take->start);
+	free_detached(take);
 }
 
 /*
@@ -430,25 +455,33 @@ static enum pt_reclaim_result lock_mm(struct pt_reclaim_control *ctl)
 static enum pt_reclaim_result take_tables(struct pt_reclaim_control *ctl)
 {
 	enum pt_reclaim_result result = PT_RECLAIM_DONE;
-	unsigned int next = 0, tries = LOCK_TRIES;
+	unsigned int tries = LOCK_TRIES;
+	struct take_state take = {
+		.ctl = ctl,
+		.detached = LIST_HEAD_INIT(take.detached),
+		.group = DETACH_GROUP,
+		.start = ULONG_MAX,
+	};
 
-	while (next < ctl->nr) {
+	while (take.next < ctl->nr) {
 		result = lock_mm(ctl);
 		if (result == PT_RECLAIM_DONE) {
-			take_locked(ctl, &next);
+			bool contended = take_locked(&take);
+
 			mmap_read_unlock(ctl->mm);
-			if (ctl->sync || next == ctl->nr)
-				continue;
 			tries = LOCK_TRIES;
+			if (ctl->sync || !contended || take.next == ctl->nr)
+				continue;
 			result = PT_RECLAIM_BUSY;
 		}
 		if (result != PT_RECLAIM_BUSY || !--tries)
 			break;
 		usleep_range(LOCK_NAP_MIN_USECS, LOCK_NAP_MAX_USECS);
 	}
+	finish_detached(&take);
 
 	if (result == PT_RECLAIM_BUSY) {
-		ctl->stats.busy += ctl->nr - next;
+		ctl->stats.busy += ctl->nr - take.next;
 		result = PT_RECLAIM_DONE;
 	}
 	ctl->nr = 0;

@@ -271,14 +271,14 @@ static int check_tables(long before)
 	return KSFT_PASS;
 }
 
-/* A rival fills a page of the table that is held in a gap of page reclaim. */
-static int fill_in_gap(const char *gap, bool must_wait)
+/* A rival puts a page where a table is held in a gap of page table reclaim. */
+static int play_in_gap(const char *gap, int (*rival)(void *area), bool must_wait)
 {
 	struct pt_area area;
 	struct play play = {
 		.gap = gap,
 		.held = reclaim,
-		.rival = fill_a_page,
+		.rival = rival,
 		.arg = &area,
 		.rival_must_wait = must_wait,
 	};
@@ -300,22 +300,22 @@ static int fill_in_gap(const char *gap, bool must_wait)
 
 static int test_table_filled_after_it_was_found_stays(void)
 {
-	return fill_in_gap("found", false);
+	return play_in_gap("found", fill_a_page, false);
 }
 
 static int test_table_is_not_filled_while_it_is_confirmed(void)
 {
-	return fill_in_gap("confirmed", true);
+	return play_in_gap("confirmed", fill_a_page, true);
 }
 
 static int test_fault_does_not_wait_for_the_flush(void)
 {
-	return fill_in_gap("detached", false);
+	return play_in_gap("detached", fill_a_page, false);
 }
 
 static int test_fault_does_not_wait_for_the_free(void)
 {
-	return fill_in_gap("flushed", false);
+	return play_in_gap("flushed", fill_a_page, false);
 }
 
 /* Two that take the same table: it goes once. */
@@ -348,6 +348,20 @@ static int map_anew(void *arg)
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
 		return -errno;
 	return fill_a_page(arg);
+}
+
+/*
+ * A CPU may still know the table that was there, and has to find out that
+ * something else has been mapped.
+ */
+static int test_unmap_does_not_wait_for_the_flush(void)
+{
+	return play_in_gap("detached", map_anew, false);
+}
+
+static int test_unmap_does_not_wait_for_the_free(void)
+{
+	return play_in_gap("flushed", map_anew, false);
 }
 
 static int test_found_table_may_be_unmapped(void)
@@ -1220,6 +1234,22 @@ static int test_exit_does_not_wait(void)
 	return verdict;
 }
 
+/* Whoever has detached tables has them to flush, of whomever they were. */
+static int test_exit_does_not_wait_for_the_flush(void)
+{
+	struct other other;
+	int verdict = hold_the_thread(&other, "madvise", "detached");
+
+	if (verdict != KSFT_PASS)
+		return verdict;
+	kill(other.pid, SIGKILL);
+	if (waitpid(other.pid, NULL, 0) != other.pid || !gap_is_open("detached"))
+		verdict = pt_failed("the process could not exit meanwhile");
+	gap_release("detached");
+	pt_set_mode("never");
+	return verdict;
+}
+
 /* No gap, but as exact: one allocation after the other is made to fail. */
 #define FAIL_PAGE_ALLOC "/sys/kernel/debug/fail_page_alloc/"
 
@@ -1307,6 +1337,8 @@ static const struct pt_trial tests[] = {
 	TEST(test_table_is_not_filled_while_it_is_confirmed),
 	TEST(test_fault_does_not_wait_for_the_flush),
 	TEST(test_fault_does_not_wait_for_the_free),
+	TEST(test_unmap_does_not_wait_for_the_flush),
+	TEST(test_unmap_does_not_wait_for_the_free),
 	TEST(test_fault_notices_that_its_table_went),
 	TEST(test_pending_flush_is_made_up_for),
 	TEST(test_reclaims_flush_comes_before_the_table_goes),
@@ -1329,6 +1361,7 @@ static const struct pt_trial tests[] = {
 	TEST(test_another_table_ages_by_itself),
 	TEST(test_leaving_always_holds_at_once),
 	TEST(test_exit_does_not_wait),
+	TEST(test_exit_does_not_wait_for_the_flush),
 };
 
 static int run_quietly(int (*run)(void))
