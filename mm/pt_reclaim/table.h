@@ -49,8 +49,8 @@ static inline struct ptdesc *pmds_ptdesc(pmd_t *pmdp)
 				       PAGE_SHIFT));
 }
 
-/* A cache line of entries is looked at in one go. */
-#define PTES_AT_ONCE	8
+/* Two cache lines of entries are looked at in one go. */
+#define PTES_AT_ONCE	16
 
 /* On x86 pte_none() looks at a mask of the value: it may be asked about several. */
 static inline bool ptes_none(const pte_t *ptes)
@@ -60,10 +60,16 @@ static inline bool ptes_none(const pte_t *ptes)
 	 * the entries do not change while all of them are none. Plain reads can
 	 * be folded into the operations: an empty table takes 512 of them.
 	 */
-	return pte_none(native_make_pte(data_race(ptes[0].pte | ptes[1].pte |
-						  ptes[2].pte | ptes[3].pte |
-						  ptes[4].pte | ptes[5].pte |
-						  ptes[6].pte | ptes[7].pte)));
+	pteval_t all = data_race(ptes[0].pte | ptes[1].pte |
+				 ptes[2].pte | ptes[3].pte |
+				 ptes[4].pte | ptes[5].pte |
+				 ptes[6].pte | ptes[7].pte |
+				 ptes[8].pte | ptes[9].pte |
+				 ptes[10].pte | ptes[11].pte |
+				 ptes[12].pte | ptes[13].pte |
+				 ptes[14].pte | ptes[15].pte);
+
+	return pte_none(native_make_pte(all));
 }
 
 /*

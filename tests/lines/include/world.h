@@ -61,7 +61,8 @@ struct ptdesc {
 	u8 pt_marked;
 } __attribute__((aligned(64)));
 
-typedef struct { u64 pte; } pte_t;
+typedef u64 pteval_t;
+typedef struct { pteval_t pte; } pte_t;
 typedef struct { u64 pmd; } pmd_t;
 typedef struct { u64 pud; } pud_t;
 typedef struct { u64 p4d; } p4d_t;

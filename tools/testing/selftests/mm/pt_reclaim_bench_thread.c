@@ -153,16 +153,19 @@ static __u64 stolen_in(unsigned int ms)
 static void measure_taking(const char *name, size_t tables)
 {
 	unsigned int window_ms = 500 + tables / TABLES_PER_MILLISEC;
-	long long flushes, reclaimed;
+	long long flushes, reclaimed, looks;
 	__u64 ns, background, all_in;
 	pid_t waster, watcher;
 
 	bench_check(!pt_set_mode("never"), "enabled");
 	waster = bench_start_waster(tables);
+	looks = pt_vmstat("pt_reclaim_scanned");
 	bench_first_round();
-	bench_print((double)bench_kptreclaimd_ns() / tables, "%s_look", name);
-
+	/* The change of mode may have had a second round begin after the first. */
 	pt_pause_ms(1500);
+	looks = pt_vmstat("pt_reclaim_scanned") - looks;
+	bench_print((double)bench_kptreclaimd_ns() / looks, "%s_look", name);
+
 	flushes = pt_vmstat("pt_reclaim_flush");
 	reclaimed = pt_vmstat("pt_reclaim_reclaimed");
 	watcher = start_watch();
@@ -199,12 +202,19 @@ void bench_huge(void)
 	measure_taking("huge", kb / 4 / PT_TABLE_KB * 3 / 256 * 256);
 }
 
+/* No round begins before everything has been zapped. */
 static double round_after(struct bench_holder *holder, size_t zapped)
 {
+	double ns;
+
 	if (!zapped)
 		return round_ns(20);
+	pt_set_knob("scan_sleep_millisecs", BENCH_FOREVER_MILLISECS);
 	bench_holder_ask(holder, BENCH_ZAP_A_PAGE_OF, zapped);
-	return dearest_round_ns(2);
+	ns = bench_kptreclaimd_ns();
+	pt_set_knob("scan_sleep_millisecs", ROUND_MILLISECS);
+	bench_wait_for_rounds(1);
+	return bench_kptreclaimd_ns() - ns;
 }
 
 /* For a picture */
