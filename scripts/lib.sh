@@ -10,7 +10,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 build=$top/build
 patches=$top/patches/6.12
 # Where this repository keeps new files for the kernel tree.
-overlay_roots=(mm include Documentation tools)
+overlay_roots=(mm fs include samples Documentation tools)
 
 # die MESSAGE: one line that says what is wrong and what to do about it.
 die() {
@@ -65,13 +65,21 @@ locked() {
 	fi
 }
 
-# The new files of the repository, in a stable order.
+# The new files of the repository, in a stable order; not what somebody has built
+# beside them, as .gitignore says.
 overlay_files() {
+	local files
+	files=$(overlay_find | sort)
+	comm -23 <(printf '%s\n' "$files") \
+		<(printf '%s\n' "$files" | git -C "$top" check-ignore --stdin 2>/dev/null | sort)
+}
+
+overlay_find() {
 	local root
 	for root in "${overlay_roots[@]}"; do
 		[[ -d $top/$root ]] || continue
 		(cd "$top" && find "$root" -type f ! -name '*~' ! -name '.*.swp' ! -name '*.orig' ! -name '*.rej')
-	done | sort
+	done
 }
 
 series() {

@@ -25,6 +25,11 @@ int pt_reclaim_prctl_set(unsigned long setting);
 int pt_reclaim_prctl_get(void);
 int pt_reclaim_advise(struct mm_struct *mm, unsigned long start,
 		      unsigned long end);
+int pt_reclaim_mark_vma(struct vm_area_struct *vma, unsigned long start,
+			unsigned long end, int advice, unsigned long *vm_flags);
+struct seq_file;
+int pt_reclaim_process_show(struct seq_file *m, struct mm_struct *mm);
+int pt_reclaim_process_write(struct mm_struct *mm, char *text, bool privileged);
 
 /**
  * pt_reclaim_marks() - are marks wanted at all?
@@ -118,6 +123,32 @@ static inline void pt_reclaim_exit(struct mm_struct *mm)
 		__pt_reclaim_exit(mm);
 }
 
+/**
+ * pt_reclaim_forget_vmas() - no VMA of this mm is marked
+ * @mm: A new mm, with the flags of another one and none of its VMAs.
+ *
+ * Context: Nobody else knows @mm.
+ */
+static inline void pt_reclaim_forget_vmas(struct mm_struct *mm)
+{
+	if (unlikely(test_bit(MMF_PT_RECLAIM_VMAS, &mm->flags)))
+		clear_bit(MMF_PT_RECLAIM_VMAS, &mm->flags);
+}
+
+/**
+ * pt_reclaim_fork() - the VMAs of an mm are being copied
+ * @mm: The child's.
+ * @oldmm: The parent's, whose VMAs may have been marked MADV_PT_RECLAIMABLE since
+ *	its flags were copied.
+ *
+ * Context: mmap_lock of both held for write.
+ */
+static inline void pt_reclaim_fork(struct mm_struct *mm, struct mm_struct *oldmm)
+{
+	if (unlikely(test_bit(MMF_PT_RECLAIM_VMAS, &oldmm->flags)))
+		set_bit(MMF_PT_RECLAIM_VMAS, &mm->flags);
+}
+
 #else /* CONFIG_KPTRECLAIMD */
 
 static inline bool pt_reclaim_marks(void)
@@ -161,6 +192,21 @@ static inline int pt_reclaim_advise(struct mm_struct *mm, unsigned long start,
 				    unsigned long end)
 {
 	return -EINVAL;
+}
+
+static inline int pt_reclaim_mark_vma(struct vm_area_struct *vma,
+				      unsigned long start, unsigned long end,
+				      int advice, unsigned long *vm_flags)
+{
+	return -EINVAL;
+}
+
+static inline void pt_reclaim_forget_vmas(struct mm_struct *mm)
+{
+}
+
+static inline void pt_reclaim_fork(struct mm_struct *mm, struct mm_struct *oldmm)
+{
 }
 
 #endif /* CONFIG_KPTRECLAIMD */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Page table reclaim: madvise(MADV_PT_RECLAIM), a process that asks for itself.
+ * Page table reclaim: madvise(MADV_PT_RECLAIM), a process that asks for itself, and
+ * others who have a process give its empty tables back now.
  */
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
@@ -26,13 +27,46 @@ static bool range_is_mapped(struct mm_struct *mm, unsigned long start,
 }
 
 /**
+ * pt_reclaim_request() - free the empty tables of a range, because somebody asks
+ * @mm: Whose tables. The caller holds a reference on mm_users.
+ * @start: First address.
+ * @end: Address behind the last, not above what the mm can map.
+ *
+ * Context: Process context, may sleep. Takes mmap_lock for read.
+ *
+ * Return: PT_RECLAIM_DONE; PT_RECLAIM_BUSY if there was no memory to work with;
+ * PT_RECLAIM_KILLED on a fatal signal; PT_RECLAIM_EXITING.
+ */
+enum pt_reclaim_result pt_reclaim_request(struct mm_struct *mm,
+					  unsigned long start,
+					  unsigned long end)
+{
+	struct pt_reclaim_control *ctl = kzalloc(sizeof(*ctl), GFP_KERNEL);
+	enum pt_reclaim_result result;
+
+	if (!ctl)
+		return PT_RECLAIM_BUSY;
+	ctl->mm = mm;
+	ctl->addr = start & PMD_MASK;
+	ctl->end = ALIGN(end, PMD_SIZE);
+	ctl->budget = ULONG_MAX;
+	ctl->sync = true;
+	ctl->sweep = true;
+	result = pt_reclaim_range(ctl);
+	pt_reclaim_account(mm, &ctl->stats);
+	kfree(ctl);
+	return result;
+}
+
+/**
  * pt_reclaim_advise() - carry out madvise(MADV_PT_RECLAIM)
  * @mm: The mm; the caller holds a reference on mm_users.
  * @start: First address, a multiple of PAGE_SIZE.
  * @end: Address behind the last, a multiple of PAGE_SIZE, not below @start.
  *
  * Frees every PTE table that overlaps the range and is empty, those at its
- * edges included, in every mode of the system and whatever prctl() says.
+ * edges included, in every mode of the system and whatever prctl() says; but not
+ * under VMAs marked MADV_PT_UNRECLAIMABLE.
  *
  * Context: Process context, may sleep. Takes mmap_lock for read.
  *
@@ -44,7 +78,6 @@ static bool range_is_mapped(struct mm_struct *mm, unsigned long start,
 int pt_reclaim_advise(struct mm_struct *mm, unsigned long start,
 		      unsigned long end)
 {
-	struct pt_reclaim_control *ctl;
 	enum pt_reclaim_result result;
 	unsigned long len = end - start;
 	bool mapped;
@@ -63,18 +96,9 @@ int pt_reclaim_advise(struct mm_struct *mm, unsigned long start,
 		return -ENOMEM;
 	end = min(end, mm->task_size);
 
-	ctl = kzalloc(sizeof(*ctl), GFP_KERNEL);
-	if (!ctl)
+	result = pt_reclaim_request(mm, start, end);
+	if (result == PT_RECLAIM_BUSY)
 		return -EAGAIN;
-	ctl->mm = mm;
-	ctl->addr = start & PMD_MASK;
-	ctl->end = ALIGN(end, PMD_SIZE);
-	ctl->budget = ULONG_MAX;
-	ctl->sync = true;
-	ctl->sweep = true;
-	result = pt_reclaim_range(ctl);
-	kfree(ctl);
-
 	if (result == PT_RECLAIM_KILLED)
 		return -EINTR;
 	return mapped ? 0 : -ENOMEM;

@@ -82,8 +82,9 @@ int pt_reclaim_set_mode(enum pt_reclaim_mode mode)
 		kptreclaimd_stop();
 	} else {
 		static_branch_enable(&pt_reclaim_key);
-		pt_reclaim_scan_quiesce();
 	}
+	/* Who works on a chunk, thread or not, may act on the mode before. */
+	pt_reclaim_scan_quiesce();
 	pt_reclaim_registry_update();
 	kptreclaimd_wake();
 unlock:
@@ -105,6 +106,27 @@ bool pt_reclaim_available(void)
 }
 
 /**
+ * pt_reclaim_set_mm_mode() - change whether a process takes part
+ * @mm: The mm; the caller holds mm_users.
+ * @setting: PR_PT_RECLAIM_DEFAULT, PR_PT_RECLAIM_ENABLE or
+ *	PR_PT_RECLAIM_DISABLE.
+ *
+ * Context: Process context, takes mmap_lock for write.
+ *
+ * Return: 0; -EINVAL for another @setting, -EINTR on a fatal signal.
+ */
+int pt_reclaim_set_mm_mode(struct mm_struct *mm, unsigned long setting)
+{
+	int err = pt_reclaim_setting_store(mm, setting);
+
+	if (!err) {
+		pt_reclaim_registry_update_mm(mm);
+		kptreclaimd_settings_changed();
+	}
+	return err;
+}
+
+/**
  * pt_reclaim_prctl_set() - carry out prctl(PR_SET_PT_RECLAIM)
  * @setting: PR_PT_RECLAIM_DEFAULT, PR_PT_RECLAIM_ENABLE or
  *	PR_PT_RECLAIM_DISABLE.
@@ -116,14 +138,9 @@ bool pt_reclaim_available(void)
  */
 int pt_reclaim_prctl_set(unsigned long setting)
 {
-	int err;
-
 	if (!available)
 		return -EINVAL;
-	err = pt_reclaim_setting_store(current->mm, setting);
-	if (!err)
-		pt_reclaim_registry_update_mm(current->mm);
-	return err;
+	return pt_reclaim_set_mm_mode(current->mm, setting);
 }
 
 /**

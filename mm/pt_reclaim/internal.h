@@ -4,11 +4,13 @@
  * list, never up:
  *
  *   sysfs.c   attributes
+ *   process.c /proc/<pid>/pt_reclaim
  *   core.c    the system's mode, prctl
+ *   vma.c     madvise(MADV_PT_RECLAIMABLE), MADV_PT_UNRECLAIMABLE
  *   thread.c  the thread, its CPU time and its sleep
+ *   advise.c  madvise(MADV_PT_RECLAIM)
  *   mark.c    somebody has zapped entries
  *   scan.c    who is visited, and how far the present round has come
- *   advise.c  madvise(MADV_PT_RECLAIM)
  *   table.c   confirm, detach, flush and free tables
  *   find.c    find them, without locks
  *   policy.c  who takes part, which VMAs are fit
@@ -32,11 +34,20 @@ enum pt_reclaim_mode {
 
 extern const char * const pt_reclaim_mode_names[NR_PT_RECLAIM_MODES];
 
+/* What may be taken of an mm. */
+enum pt_reclaim_scope {
+	PT_RECLAIM_NOTHING,
+	PT_RECLAIM_MARKED_VMAS,	/* MADV_PT_RECLAIMABLE */
+	PT_RECLAIM_ALL_VMAS,	/* but those marked MADV_PT_UNRECLAIMABLE */
+};
+
 bool pt_reclaim_supported(void);
 enum pt_reclaim_mode pt_reclaim_mode_get(void);
 void pt_reclaim_mode_store(enum pt_reclaim_mode mode);
+enum pt_reclaim_scope pt_reclaim_mm_scope(struct mm_struct *mm);
 bool pt_reclaim_mm_admitted(struct mm_struct *mm);
-bool pt_reclaim_vma_fit(struct vm_area_struct *vma);
+bool pt_reclaim_vma_possible(struct vm_area_struct *vma);
+bool pt_reclaim_vma_fit(struct vm_area_struct *vma, enum pt_reclaim_scope scope);
 int pt_reclaim_setting_store(struct mm_struct *mm, unsigned long setting);
 int pt_reclaim_setting_get(struct mm_struct *mm);
 
@@ -126,6 +137,37 @@ void pt_reclaim_find(struct pt_reclaim_control *ctl);
 
 /* scan.c */
 
+/* Of a registered mm, 0: those of the system hold. */
+struct pt_reclaim_mm_settings {
+	unsigned int delay_millisecs;
+	unsigned int tables;
+};
+
+/**
+ * struct pt_reclaim_mm_state - what is known of an mm
+ * @registered: Is it visited?
+ * @settings: Its own.
+ * @visits: Visits that have begun. This and what follows since it is registered.
+ * @scanned: Tables looked at.
+ * @reclaimed: Tables freed, by the thread or on request.
+ * @busy: Tables that the last visit left because mmap_lock was not free.
+ * @raced: Those that were not empty any more.
+ * @unfit: Those that a VMA does not allow.
+ * @last_visit: When something was done for the present or last visit, in
+ *	jiffies_64; 0: never.
+ */
+struct pt_reclaim_mm_state {
+	bool registered;
+	struct pt_reclaim_mm_settings settings;
+	unsigned long visits;
+	unsigned long scanned;
+	unsigned long reclaimed;
+	unsigned long busy;
+	unsigned long raced;
+	unsigned long unfit;
+	u64 last_visit;
+};
+
 /**
  * struct pt_reclaim_round - how marks have paid off in a round
  * @scanned: Tables looked at because of a mark.
@@ -140,13 +182,23 @@ int pt_reclaim_registry_init(void);
 void pt_reclaim_registry_update(void);
 void pt_reclaim_registry_update_mm(struct mm_struct *mm);
 bool pt_reclaim_register_marked(struct mm_struct *mm);
+void pt_reclaim_get_mm_state(struct mm_struct *mm,
+			     struct pt_reclaim_mm_state *state);
+int pt_reclaim_set_mm_delay(struct mm_struct *mm, unsigned int msecs);
+int pt_reclaim_set_mm_tables(struct mm_struct *mm, unsigned int nr);
+void pt_reclaim_account(struct mm_struct *mm,
+			const struct pt_reclaim_stats *stats);
+int pt_reclaim_everybody(void);
+unsigned long pt_reclaim_next_delayed(void);
 unsigned long pt_reclaim_nr_mms(void);
 unsigned long pt_reclaim_full_scans(void);
 unsigned int pt_reclaim_get_sweep_rounds(void);
 void pt_reclaim_set_sweep_rounds(unsigned int rounds);
 unsigned int pt_reclaim_get_tables_to_scan(void);
 void pt_reclaim_set_tables_to_scan(unsigned int nr);
-bool pt_reclaim_scan_step(unsigned long min_age, struct pt_reclaim_round *round);
+void pt_reclaim_scan_begin(void);
+bool pt_reclaim_scan_step(unsigned int sleep_millisecs, bool everybody,
+			  struct pt_reclaim_round *round);
 void pt_reclaim_scan_quiesce(void);
 
 /* thread.c */
@@ -154,15 +206,23 @@ void pt_reclaim_scan_quiesce(void);
 int kptreclaimd_start(void);
 void kptreclaimd_stop(void);
 void kptreclaimd_wake(void);
+void kptreclaimd_settings_changed(void);
 unsigned int pt_reclaim_get_sleep_millisecs(void);
 void pt_reclaim_set_sleep_millisecs(unsigned int msecs);
 unsigned int pt_reclaim_present_sleep_millisecs(void);
 unsigned int pt_reclaim_get_max_cpu_percent(void);
 void pt_reclaim_set_max_cpu_percent(unsigned int percent);
 
+/* advise.c */
+
+enum pt_reclaim_result pt_reclaim_request(struct mm_struct *mm,
+					  unsigned long start,
+					  unsigned long end);
+
 /* core.c */
 
 bool pt_reclaim_available(void);
 int pt_reclaim_set_mode(enum pt_reclaim_mode mode);
+int pt_reclaim_set_mm_mode(struct mm_struct *mm, unsigned long setting);
 
 #endif /* _MM_PT_RECLAIM_INTERNAL_H */

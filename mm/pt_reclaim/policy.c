@@ -58,31 +58,47 @@ void pt_reclaim_mode_store(enum pt_reclaim_mode mode)
 }
 
 /**
- * pt_reclaim_mm_admitted() - does the thread visit this mm?
+ * pt_reclaim_mm_scope() - what may the thread take of this mm?
  * @mm: The mm; the caller makes sure that it does not go away.
  *
  * The prctl flags are written under mmap_lock held for write: whoever holds it
- * for read gets an answer that stays true until it lets go of the lock.
+ * for read gets an answer that stays true until it lets go of the lock. So does
+ * whoever works on a chunk with regard to the mode, see pt_reclaim_set_mode().
+ *
+ * Context: Any.
+ */
+enum pt_reclaim_scope pt_reclaim_mm_scope(struct mm_struct *mm)
+{
+	if (test_bit(MMF_PT_RECLAIM_DISABLE, &mm->flags))
+		return PT_RECLAIM_NOTHING;
+
+	switch (pt_reclaim_mode_get()) {
+	case PT_RECLAIM_ALWAYS:
+		return PT_RECLAIM_ALL_VMAS;
+	case PT_RECLAIM_MADVISE:
+		if (test_bit(MMF_PT_RECLAIM_ENABLE, &mm->flags))
+			return PT_RECLAIM_ALL_VMAS;
+		if (test_bit(MMF_PT_RECLAIM_VMAS, &mm->flags))
+			return PT_RECLAIM_MARKED_VMAS;
+		return PT_RECLAIM_NOTHING;
+	default:
+		return PT_RECLAIM_NOTHING;
+	}
+}
+
+/**
+ * pt_reclaim_mm_admitted() - does the thread visit this mm?
+ * @mm: The mm; the caller makes sure that it does not go away.
  *
  * Context: Any.
  */
 bool pt_reclaim_mm_admitted(struct mm_struct *mm)
 {
-	if (test_bit(MMF_PT_RECLAIM_DISABLE, &mm->flags))
-		return false;
-
-	switch (pt_reclaim_mode_get()) {
-	case PT_RECLAIM_ALWAYS:
-		return true;
-	case PT_RECLAIM_MADVISE:
-		return test_bit(MMF_PT_RECLAIM_ENABLE, &mm->flags);
-	default:
-		return false;
-	}
+	return pt_reclaim_mm_scope(mm) != PT_RECLAIM_NOTHING;
 }
 
 /**
- * pt_reclaim_vma_fit() - may a PTE table under this VMA be taken away?
+ * pt_reclaim_vma_possible() - can a PTE table under this VMA be taken away at all?
  * @vma: The VMA.
  *
  * Drivers fill the tables of PFNMAP, IO and MIXEDMAP VMAs by themselves and do
@@ -92,7 +108,7 @@ bool pt_reclaim_mm_admitted(struct mm_struct *mm)
  *
  * Context: mmap_lock held, for read at least.
  */
-bool pt_reclaim_vma_fit(struct vm_area_struct *vma)
+bool pt_reclaim_vma_possible(struct vm_area_struct *vma)
 {
 	mmap_assert_locked(vma->vm_mm);
 
@@ -102,8 +118,25 @@ bool pt_reclaim_vma_fit(struct vm_area_struct *vma)
 }
 
 /**
+ * pt_reclaim_vma_fit() - may a PTE table under this VMA be taken away?
+ * @vma: The VMA.
+ * @scope: What is allowed of its mm.
+ *
+ * Context: mmap_lock held, for read at least.
+ */
+bool pt_reclaim_vma_fit(struct vm_area_struct *vma, enum pt_reclaim_scope scope)
+{
+	if (vma->vm_flags & VM_PT_UNRECLAIMABLE)
+		return false;
+	if (scope == PT_RECLAIM_MARKED_VMAS &&
+	    !(vma->vm_flags & VM_PT_RECLAIMABLE))
+		return false;
+	return pt_reclaim_vma_possible(vma);
+}
+
+/**
  * pt_reclaim_setting_store() - set what prctl() says for an mm
- * @mm: The mm of the current task.
+ * @mm: The mm; the caller holds mm_users.
  * @setting: PR_PT_RECLAIM_DEFAULT, PR_PT_RECLAIM_ENABLE or
  *	PR_PT_RECLAIM_DISABLE.
  *
@@ -132,7 +165,7 @@ int pt_reclaim_setting_store(struct mm_struct *mm, unsigned long setting)
 
 /**
  * pt_reclaim_setting_get() - what prctl() said for an mm
- * @mm: The mm of the current task.
+ * @mm: The mm; the caller makes sure that it does not go away.
  *
  * Context: Any.
  *

@@ -11,6 +11,7 @@
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/timerqueue.h>
 #include <linux/vmstat.h>
 
 #include "../mm_slot.h"
@@ -44,38 +45,55 @@
 #define NR_DUE_CLASSES		16
 
 /**
- * struct visited_mm - a registered mm
+ * struct visited_mm - a registered mm, or one with settings of its own
  * @slot: What it is found with. The first member, as mm_slot_alloc() and
- *	mm_slot_free() need it. Its list is &quiet, or one of &due.
+ *	mm_slot_free() need it. Its list is &quiet, &delayed, &parked or one of
+ *	&due.
+ * @timer: When it is to be asked for marks, in &delays while it is in &delayed.
  * @address: Where its visit goes on; 0: where the next one begins.
  * @left: What is left of the present visit's budget; 0: none has begun.
  * @turn: How many tables may be looked at before the others have their turn.
  * @round: The last round in which it was asked for marks.
  * @sweep: The next visit that begins is to look at all tables.
  * @sweeping: The present one does.
+ * @parked: It does not take part, and is here for its settings alone.
+ * @due: It is in &due.
+ * @state: For people.
  */
 struct visited_mm {
 	struct mm_slot slot;
+	struct timerqueue_node timer;
 	unsigned long address;
 	unsigned long left;
 	unsigned int turn;
 	unsigned int round;
 	bool sweep;
 	bool sweeping;
+	bool parked;
+	bool due;
+	struct pt_reclaim_mm_state state;
 };
 
 static struct kmem_cache *mm_slot_cache __ro_after_init;
 
 /*
  * Protects the registry, its lists and what is in its slots, and the writing of
- * MMF_PT_RECLAIM, which says that an mm is in the registry. A registered mm has
- * its mm_count raised by one. Nests inside task_lock() and the PTE lock.
+ * MMF_PT_RECLAIM, which says that an mm has a slot. It has its mm_count raised by
+ * one then. Nests inside task_lock() and the PTE lock.
  */
 static DEFINE_SPINLOCK(registry_lock);
 static DEFINE_READ_MOSTLY_HASHTABLE(mm_slots_hash, MM_SLOTS_HASH_BITS);
 
 /* Those who were asked in this round are at the end, and so is who comes anew. */
 static LIST_HEAD(quiet);
+/*
+ * Those who are to be visited more often, or less, than the others, and when, in
+ * jiffies_64.
+ */
+static LIST_HEAD(delayed);
+static struct timerqueue_head delays;
+/* Those who do not take part. */
+static LIST_HEAD(parked);
 static struct list_head due[NR_DUE_CLASSES];
 
 /* Read without the lock, hence marked: the two are for people. */
@@ -106,6 +124,81 @@ static struct visited_mm *slot_visited(struct mm_slot *slot)
 	return mm_slot_entry(slot, struct visited_mm, slot);
 }
 
+static void stop_timer(struct visited_mm *visited)
+{
+	if (timerqueue_node_queued(&visited->timer))
+		timerqueue_del(&delays, &visited->timer);
+}
+
+/* Where it is while there is nothing to do for it. */
+static void put_to_rest(struct visited_mm *visited)
+{
+	struct list_head *list = &quiet;
+
+	lockdep_assert_held(&registry_lock);
+
+	visited->due = false;
+	stop_timer(visited);
+	if (visited->parked) {
+		list = &parked;
+	} else if (visited->state.settings.delay_millisecs) {
+		list = &delayed;
+		timerqueue_add(&delays, &visited->timer);
+	}
+	list_move_tail(&visited->slot.mm_node, list);
+}
+
+static void set_due(struct visited_mm *visited, struct list_head *list)
+{
+	lockdep_assert_held(&registry_lock);
+
+	visited->due = true;
+	stop_timer(visited);
+	list_move_tail(&visited->slot.mm_node, list);
+}
+
+static u64 delay_jiffies(struct visited_mm *visited)
+{
+	return msecs_to_jiffies(visited->state.settings.delay_millisecs);
+}
+
+static void count_mm(struct visited_mm *visited, int by)
+{
+	lockdep_assert_held(&registry_lock);
+
+	visited->state.registered = by > 0;
+	WRITE_ONCE(nr_mms, nr_mms + by);
+}
+
+/* It takes part no more. The visit that may be under way is forgotten. */
+static void park(struct visited_mm *visited)
+{
+	count_mm(visited, -1);
+	visited->parked = true;
+	visited->address = 0;
+	visited->left = 0;
+	visited->turn = 0;
+	put_to_rest(visited);
+}
+
+/* It takes part again, and what it has zapped meanwhile may not be marked. */
+static void unpark(struct visited_mm *visited)
+{
+	visited->parked = false;
+	visited->sweep = true;
+	visited->round = round_number;
+	stop_timer(visited);
+	visited->timer.expires = get_jiffies_64();
+	count_mm(visited, 1);
+	put_to_rest(visited);
+}
+
+static bool has_settings(struct visited_mm *visited)
+{
+	return visited->state.settings.delay_millisecs ||
+	       visited->state.settings.tables;
+}
+
 /*
  * Who comes while a round is under way waits for the next one, so that nobody
  * can keep a round from ending.
@@ -129,8 +222,10 @@ static bool registry_insert(struct mm_struct *mm, struct mm_slot *slot)
 	mmgrab(mm);
 	slot_visited(slot)->round = round_number;
 	mm_slot_insert(mm_slots_hash, mm, slot);
-	list_add_tail(&slot->mm_node, &quiet);
-	WRITE_ONCE(nr_mms, nr_mms + 1);
+	INIT_LIST_HEAD(&slot->mm_node);
+	timerqueue_init(&slot_visited(slot)->timer);
+	count_mm(slot_visited(slot), 1);
+	put_to_rest(slot_visited(slot));
 	return true;
 }
 
@@ -141,8 +236,10 @@ static void registry_remove(struct mm_slot *slot)
 
 	hash_del(&slot->hash);
 	list_del(&slot->mm_node);
+	stop_timer(slot_visited(slot));
 	clear_bit(MMF_PT_RECLAIM, &slot->mm->flags);
-	WRITE_ONCE(nr_mms, nr_mms - 1);
+	if (!slot_visited(slot)->parked)
+		count_mm(slot_visited(slot), -1);
 }
 
 static void drop_slot(struct mm_slot *slot)
@@ -159,7 +256,7 @@ static void drop_slots(struct list_head *slots)
 		drop_slot(slot);
 }
 
-/* Is @mm to be registered, and is not yet? */
+/* Is @mm to be registered, and has no slot yet? */
 static bool registry_lacks(struct mm_struct *mm)
 {
 	return !pt_reclaim_registered(mm) && pt_reclaim_mm_admitted(mm);
@@ -236,14 +333,37 @@ void __pt_reclaim_exit(struct mm_struct *mm)
 		drop_slot(slot);
 }
 
+/*
+ * Makes the slot follow whether its mm takes part. Returns false if it has been
+ * removed, and has to be dropped.
+ */
+static bool registry_follow(struct mm_slot *slot)
+{
+	struct visited_mm *visited = slot_visited(slot);
+	bool admitted = pt_reclaim_mm_admitted(slot->mm);
+
+	lockdep_assert_held(&registry_lock);
+
+	if (admitted && visited->parked)
+		unpark(visited);
+	if (admitted || visited->parked)
+		return true;
+	if (has_settings(visited)) {
+		park(visited);
+		return true;
+	}
+	registry_remove(slot);
+	return false;
+}
+
 /**
- * pt_reclaim_registry_update_mm() - make the registry follow the prctl setting
- * @mm: The mm of the current task, whose setting was changed before.
+ * pt_reclaim_registry_update_mm() - make the registry follow who takes part
+ * @mm: An mm for which that was changed before. The caller holds mm_users.
  *
  * Two threads may do that at the same time: each acts on what it finds under
  * the lock, so the last one acts on the final setting.
  *
- * Context: Process context, may sleep.
+ * Context: Process context, may sleep. mmap_lock may be held.
  */
 void pt_reclaim_registry_update_mm(struct mm_struct *mm)
 {
@@ -253,12 +373,10 @@ void pt_reclaim_registry_update_mm(struct mm_struct *mm)
 
 	spin_lock(&registry_lock);
 	slot = mm_slot_lookup(mm_slots_hash, mm);
-	if (slot && pt_reclaim_mm_admitted(mm)) {
+	if (slot && registry_follow(slot)) {
 		/* A thread that zaps may have been first, and wants no sweep. */
 		slot_visited(slot)->sweep = true;
 		slot = NULL;
-	} else if (slot) {
-		registry_remove(slot);
 	}
 	spin_unlock(&registry_lock);
 
@@ -273,21 +391,21 @@ static void prune_list(struct list_head *list, struct list_head *removed)
 	lockdep_assert_held(&registry_lock);
 
 	list_for_each_entry_safe(slot, next, list, mm_node) {
-		if (pt_reclaim_mm_admitted(slot->mm))
-			continue;
-		registry_remove(slot);
-		list_add(&slot->mm_node, removed);
+		if (!registry_follow(slot))
+			list_add(&slot->mm_node, removed);
 	}
 }
 
-/* Removes the mms that do not take part any more. */
+/* Removes the mms that do not take part any more, or parks them. */
 static void registry_prune(void)
 {
 	LIST_HEAD(removed);
 	int class;
 
 	spin_lock(&registry_lock);
+	prune_list(&parked, &removed);
 	prune_list(&quiet, &removed);
+	prune_list(&delayed, &removed);
 	for (class = 0; class < NR_DUE_CLASSES; class++)
 		prune_list(&due[class], &removed);
 	spin_unlock(&registry_lock);
@@ -296,7 +414,8 @@ static void registry_prune(void)
 }
 
 /* Returns false if there was no slot for it. The caller holds task_lock(). */
-static bool register_for_sweep(struct mm_struct *mm, struct list_head *spares)
+static bool register_one(struct mm_struct *mm, struct list_head *spares,
+			 bool sweep)
 {
 	struct mm_slot *slot;
 	bool done = true;
@@ -314,7 +433,7 @@ static bool register_for_sweep(struct mm_struct *mm, struct list_head *spares)
 			slot = NULL;
 		}
 	}
-	if (slot)
+	if (slot && sweep)
 		slot_visited(slot)->sweep = true;
 	spin_unlock(&registry_lock);
 	return done;
@@ -322,14 +441,14 @@ static bool register_for_sweep(struct mm_struct *mm, struct list_head *spares)
 
 /*
  * Registers the mms of the running processes that take part, with slots from
- * @spares, and has those that are registered swept too. Returns the number of
- * those for which there was no slot left.
+ * @spares, and has all that are registered swept if @sweep. Returns the number
+ * of those for which there was no slot left.
  *
  * A task that has an mm holds mm_users, and exit_mm() takes task_lock() before
  * it gives that up: an mm that is registered under task_lock() leaves through
  * pt_reclaim_exit().
  */
-static unsigned long register_running(struct list_head *spares)
+static unsigned long register_once(struct list_head *spares, bool sweep)
 {
 	unsigned long missing = 0;
 	struct task_struct *process, *task;
@@ -343,7 +462,7 @@ static unsigned long register_running(struct list_head *spares)
 			continue;
 		/* For sparse: find_lock_task_mm() has locked the task. */
 		__acquire(&task->alloc_lock);
-		if (!register_for_sweep(task->mm, spares))
+		if (!register_one(task->mm, spares, sweep))
 			missing++;
 		task_unlock(task);
 	}
@@ -373,19 +492,19 @@ static void free_spares(struct list_head *spares)
 }
 
 /*
- * Registers the running processes that take part and has them swept: they may have
- * been holding empty tables for a long time.
+ * Registers the running processes that take part: they may have been holding empty
+ * tables for a long time.
  *
  * A process that fork() is about to put on the task list may have been copied
  * before marks were left, and is not seen here. The next sweep takes it in.
  */
-static void sweep_running(void)
+static void register_running(bool sweep)
 {
 	unsigned int tries = SWEEP_TRIES;
 	unsigned long missing;
 	LIST_HEAD(spares);
 
-	while ((missing = register_running(&spares)) && --tries) {
+	while ((missing = register_once(&spares, sweep)) && --tries) {
 		if (!alloc_spares(&spares, missing))
 			tries = 1;
 	}
@@ -404,7 +523,7 @@ static void sweep_running(void)
 void pt_reclaim_registry_update(void)
 {
 	registry_prune();
-	sweep_running();
+	register_running(true);
 }
 
 /**
@@ -451,36 +570,72 @@ static unsigned int due_class(unsigned int marks)
 }
 
 /*
- * Asks some of the mms that were not asked in this round. Returns false if there
- * were none. A visit that had to end early goes on.
+ * Asks one mm for marks; it may have to be visited. One with a delay of its own is
+ * asked when that is over, and whoever had to be left in the middle goes on.
  */
-static bool ask_for_marks(void)
+static void ask(struct visited_mm *visited)
 {
-	unsigned int nr = ASK_CHUNK;
-	bool found = false;
+	struct mm_struct *mm = visited->slot.mm;
+	unsigned int marks;
 
-	spin_lock(&registry_lock);
-	while (nr--) {
-		struct visited_mm *visited;
-		unsigned int marks;
+	visited->round = round_number;
+	stop_timer(visited);
+	visited->timer.expires = get_jiffies_64() + delay_jiffies(visited);
+	marks = atomic_read(&mm->pt_reclaim_marks);
+	if (marks || visited->sweep || visited->address)
+		set_due(visited, &due[due_class(marks)]);
+	else
+		put_to_rest(visited);
+}
 
-		if (list_empty(&quiet))
-			break;
+/*
+ * Asks some of those whose delay is over, up to @nr. Returns how many are left of
+ * that.
+ */
+static unsigned int ask_delayed(unsigned int nr)
+{
+	u64 now = get_jiffies_64();
+	struct timerqueue_node *timer;
+
+	lockdep_assert_held(&registry_lock);
+
+	while (nr && (timer = timerqueue_getnext(&delays)) &&
+	       timer->expires <= now) {
+		ask(container_of(timer, struct visited_mm, timer));
+		nr--;
+	}
+	return nr;
+}
+
+/* Asks some of the others that were not asked in this round, likewise. */
+static unsigned int ask_quiet(unsigned int nr)
+{
+	struct visited_mm *visited;
+
+	lockdep_assert_held(&registry_lock);
+
+	while (nr && !list_empty(&quiet)) {
 		visited = slot_visited(list_first_entry(&quiet, struct mm_slot,
 							mm_node));
 		if (visited->round == round_number)
 			break;
-		visited->round = round_number;
-		found = true;
-		marks = atomic_read(&visited->slot.mm->pt_reclaim_marks);
-		if (marks || visited->sweep || visited->address)
-			list_move_tail(&visited->slot.mm_node,
-				       &due[due_class(marks)]);
-		else
-			list_move_tail(&visited->slot.mm_node, &quiet);
+		ask(visited);
+		nr--;
 	}
+	return nr;
+}
+
+/* Returns false if all that are to be asked have been. */
+static bool ask_for_marks(bool everybody)
+{
+	unsigned int left;
+
+	spin_lock(&registry_lock);
+	left = ask_delayed(ASK_CHUNK);
+	if (everybody)
+		left = ask_quiet(left);
 	spin_unlock(&registry_lock);
-	return found;
+	return left < ASK_CHUNK;
 }
 
 /* Whose turn it is: whoever has the most marks. NULL if nobody is due. */
@@ -510,6 +665,10 @@ static void visit_begins(struct visited_mm *visited)
 	lockdep_assert_held(&registry_lock);
 
 	visited->left = visit_budget(mm);
+	visited->state.visits++;
+	visited->state.busy = 0;
+	visited->state.raced = 0;
+	visited->state.unfit = 0;
 	if (visited->address)
 		return;
 	visited->sweeping = visited->sweep;
@@ -517,11 +676,27 @@ static void visit_begins(struct visited_mm *visited)
 	atomic_xchg(&mm->pt_reclaim_marks, 0);
 }
 
+/* One sleep, but no more than a second: then every fault has had its chance. */
+static unsigned long min_age(struct visited_mm *visited,
+			     unsigned int sleep_millisecs)
+{
+	unsigned int msecs = visited->state.settings.delay_millisecs ?:
+			     sleep_millisecs;
+
+	return max(1UL, msecs_to_jiffies(min(msecs, 1000U)));
+}
+
+static unsigned int turn(struct visited_mm *visited)
+{
+	return visited->state.settings.tables ?: pt_reclaim_get_tables_to_scan();
+}
+
 /*
  * Fills @ctl for the next chunk of whoever's turn it is, whose mm_count is raised
  * then. Returns false if nobody is due.
  */
-static bool visit_get(struct pt_reclaim_control *ctl)
+static bool visit_get(struct pt_reclaim_control *ctl,
+		      unsigned int sleep_millisecs)
 {
 	struct visited_mm *visited;
 
@@ -529,18 +704,28 @@ static bool visit_get(struct pt_reclaim_control *ctl)
 	visited = first_due();
 	if (visited) {
 		if (!visited->turn)
-			visited->turn = pt_reclaim_get_tables_to_scan();
+			visited->turn = turn(visited);
 		if (!visited->left)
 			visit_begins(visited);
 		ctl->mm = visited->slot.mm;
 		mmgrab(ctl->mm);
 		ctl->addr = visited->address;
 		ctl->sweep = visited->sweeping;
+		ctl->min_age = min_age(visited, sleep_millisecs);
 		ctl->budget = min3(SCAN_CHUNK, visited->left,
 				   (unsigned long)visited->turn);
 	}
 	spin_unlock(&registry_lock);
 	return visited;
+}
+
+static void add_to_state(struct visited_mm *visited,
+			 const struct pt_reclaim_stats *stats)
+{
+	lockdep_assert_held(&registry_lock);
+
+	visited->state.scanned += stats->scanned;
+	visited->state.reclaimed += stats->reclaimed;
 }
 
 /*
@@ -559,14 +744,19 @@ static void visit_put(struct pt_reclaim_control *ctl, unsigned long used,
 	slot = mm_slot_lookup(mm_slots_hash, ctl->mm);
 	if (slot && slot_visited(slot)->left) {
 		visited = slot_visited(slot);
+		add_to_state(visited, &ctl->stats);
+		visited->state.busy += ctl->stats.busy;
+		visited->state.raced += ctl->stats.raced;
+		visited->state.unfit += ctl->stats.unfit;
+		visited->state.last_visit = get_jiffies_64();
 		visited->address = finished ? 0 : ctl->addr;
 		visited->left = finished ? 0 : visited->left - used;
 		visited->turn -= used;
 		if (!visited->left) {
 			visited->turn = 0;
-			list_move_tail(&slot->mm_node, &quiet);
+			put_to_rest(visited);
 		} else if (!visited->turn) {
-			list_move_tail(&slot->mm_node, &due[0]);
+			set_due(visited, &due[0]);
 		}
 	}
 	spin_unlock(&registry_lock);
@@ -574,7 +764,8 @@ static void visit_put(struct pt_reclaim_control *ctl, unsigned long used,
 }
 
 /* Works on one chunk. Returns false if nobody is due. */
-static bool scan_chunk(unsigned long min_age, struct pt_reclaim_round *round)
+static bool scan_chunk(unsigned int sleep_millisecs,
+		       struct pt_reclaim_round *round)
 {
 	struct pt_reclaim_control *ctl = &scan_ctl;
 	enum pt_reclaim_result result;
@@ -582,11 +773,10 @@ static bool scan_chunk(unsigned long min_age, struct pt_reclaim_round *round)
 
 	lockdep_assert_held(&chunk_mutex);
 
-	if (!visit_get(ctl))
+	if (!visit_get(ctl, sleep_millisecs))
 		return false;
 	budget = ctl->budget;
 	ctl->end = ALIGN(ctl->mm->task_size, PMD_SIZE);
-	ctl->min_age = min_age;
 	result = pt_reclaim_range(ctl);
 	/* Whether marks pay off is not to be learned from a sweep. */
 	if (!ctl->sweep) {
@@ -597,14 +787,25 @@ static bool scan_chunk(unsigned long min_age, struct pt_reclaim_round *round)
 	return true;
 }
 
-static void round_begins(void)
+/**
+ * pt_reclaim_scan_begin() - forget the round in which another thread was stopped
+ *
+ * Context: Called by the thread alone, before its first step.
+ */
+void pt_reclaim_scan_begin(void)
+{
+	round_is_on = false;
+}
+
+static void round_begins(bool everybody)
 {
 	unsigned int rounds = pt_reclaim_get_sweep_rounds();
 
-	rounds_since_sweep++;
-	if (rounds && rounds_since_sweep >= rounds) {
+	if (everybody)
+		rounds_since_sweep++;
+	if (everybody && rounds && rounds_since_sweep >= rounds) {
 		rounds_since_sweep = 0;
-		sweep_running();
+		register_running(true);
 	}
 
 	spin_lock(&registry_lock);
@@ -613,16 +814,20 @@ static void round_begins(void)
 	round_is_on = true;
 }
 
-static void round_ends(void)
+static void round_ends(bool everybody)
 {
 	round_is_on = false;
+	if (!everybody)
+		return;
 	WRITE_ONCE(full_scans, full_scans + 1);
 	trace_mm_pt_reclaim_full_scan(full_scans);
 }
 
 /**
  * pt_reclaim_scan_step() - do a little work
- * @min_age: Jiffies for which a table must have been seen empty.
+ * @sleep_millisecs: The sleep between two rounds, as it was set.
+ * @everybody: The round is about all registered mms, and not just about those with
+ *	a delay of their own. To be the same throughout a round.
  * @round: What the present round has done is added to it.
  *
  * A round asks every registered mm for marks, and then visits those that have
@@ -634,21 +839,276 @@ static void round_ends(void)
  *
  * Return: false if a round has ended with that.
  */
-bool pt_reclaim_scan_step(unsigned long min_age, struct pt_reclaim_round *round)
+bool pt_reclaim_scan_step(unsigned int sleep_millisecs, bool everybody,
+			  struct pt_reclaim_round *round)
 {
 	bool more;
 
 	if (!round_is_on)
-		round_begins();
-	if (ask_for_marks())
+		round_begins(everybody);
+	if (ask_for_marks(everybody))
 		return true;
 
 	mutex_lock(&chunk_mutex);
-	more = scan_chunk(min_age, round);
+	more = scan_chunk(sleep_millisecs, round);
 	mutex_unlock(&chunk_mutex);
 	if (!more)
-		round_ends();
+		round_ends(everybody);
 	return more;
+}
+
+/**
+ * pt_reclaim_next_delayed() - when is an mm with a delay of its own due?
+ *
+ * Context: Process context.
+ *
+ * Return: In how many jiffies; MAX_SCHEDULE_TIMEOUT if there is none.
+ */
+unsigned long pt_reclaim_next_delayed(void)
+{
+	unsigned long next = MAX_SCHEDULE_TIMEOUT;
+	struct timerqueue_node *timer;
+	u64 now = get_jiffies_64();
+
+	spin_lock(&registry_lock);
+	timer = timerqueue_getnext(&delays);
+	if (timer)
+		next = timer->expires > now ? timer->expires - now : 0;
+	spin_unlock(&registry_lock);
+	return next;
+}
+
+/* Whatever marks say. */
+static void sweep_mm(struct mm_struct *mm)
+{
+	struct mm_slot *slot;
+
+	spin_lock(&registry_lock);
+	slot = mm_slot_lookup(mm_slots_hash, mm);
+	if (slot)
+		slot_visited(slot)->sweep = true;
+	spin_unlock(&registry_lock);
+}
+
+/*
+ * Takes all that is empty now of one mm, like the thread. The caller holds mm_count.
+ * Where it ends early it may have cleared the mark of a PMD table of which it has
+ * not seen the end.
+ */
+static int scan_now(struct mm_struct *mm)
+{
+	struct pt_reclaim_control *ctl = &scan_ctl;
+	enum pt_reclaim_result result = PT_RECLAIM_BUDGET;
+	unsigned long left = visit_budget(mm), addr = 0;
+
+	while (left && result == PT_RECLAIM_BUDGET) {
+		unsigned long budget = min(SCAN_CHUNK, left);
+
+		if (mutex_lock_killable(&chunk_mutex)) {
+			result = PT_RECLAIM_KILLED;
+			break;
+		}
+		ctl->mm = mm;
+		ctl->addr = addr;
+		ctl->end = ALIGN(mm->task_size, PMD_SIZE);
+		ctl->min_age = 0;
+		ctl->sweep = true;
+		ctl->budget = budget;
+		result = pt_reclaim_range(ctl);
+		pt_reclaim_account(mm, &ctl->stats);
+		addr = ctl->addr;
+		left -= budget - ctl->budget;
+		mutex_unlock(&chunk_mutex);
+		cond_resched();
+	}
+	if (result == PT_RECLAIM_KILLED || result == PT_RECLAIM_BUDGET)
+		sweep_mm(mm);
+	return result == PT_RECLAIM_KILLED ? -EINTR : 0;
+}
+
+/* All that are registered; mm_count is raised. Returns how many they are. */
+static unsigned long grab_mms(struct mm_struct **mms, unsigned long max)
+{
+	struct mm_slot *slot;
+	unsigned long nr = 0;
+	int bucket;
+
+	spin_lock(&registry_lock);
+	hash_for_each(mm_slots_hash, bucket, slot, hash) {
+		if (nr == max)
+			break;
+		if (slot_visited(slot)->parked)
+			continue;
+		mmgrab(slot->mm);
+		mms[nr++] = slot->mm;
+	}
+	spin_unlock(&registry_lock);
+	return nr;
+}
+
+/**
+ * pt_reclaim_everybody() - take what is empty now of all that take part
+ *
+ * A round that looks at all tables, marked or not, seen empty before or not. Who
+ * asks for it does it himself, and not the thread, whose CPU time is bounded.
+ *
+ * Context: Process context, may sleep.
+ *
+ * Return: 0; -EINTR on a fatal signal; -ENOMEM.
+ */
+int pt_reclaim_everybody(void)
+{
+	struct mm_struct **mms;
+	unsigned long nr, i;
+	int err = 0;
+
+	register_running(false);
+	/* Some more, for those who come meanwhile. */
+	nr = pt_reclaim_nr_mms() + 64;
+	mms = kvmalloc_array(nr, sizeof(*mms), GFP_KERNEL);
+	if (!mms)
+		return -ENOMEM;
+	nr = grab_mms(mms, nr);
+	for (i = 0; i < nr; i++) {
+		if (!err)
+			err = scan_now(mms[i]);
+		mmdrop(mms[i]);
+	}
+	kvfree(mms);
+	return err;
+}
+
+/**
+ * pt_reclaim_account() - tables of an mm were taken, but not by the thread
+ * @mm: Whose; the caller makes sure that it does not go away.
+ * @stats: What was done.
+ *
+ * Context: Process context.
+ */
+void pt_reclaim_account(struct mm_struct *mm,
+			const struct pt_reclaim_stats *stats)
+{
+	struct mm_slot *slot;
+
+	if (!pt_reclaim_registered(mm))
+		return;
+	spin_lock(&registry_lock);
+	slot = mm_slot_lookup(mm_slots_hash, mm);
+	if (slot)
+		add_to_state(slot_visited(slot), stats);
+	spin_unlock(&registry_lock);
+}
+
+/**
+ * pt_reclaim_get_mm_state() - what is known of an mm
+ * @mm: The mm; the caller makes sure that it does not go away.
+ * @state: Where to; all zero for an mm that is not registered.
+ *
+ * Context: Process context.
+ */
+void pt_reclaim_get_mm_state(struct mm_struct *mm,
+			     struct pt_reclaim_mm_state *state)
+{
+	struct mm_slot *slot;
+
+	spin_lock(&registry_lock);
+	slot = mm_slot_lookup(mm_slots_hash, mm);
+	if (slot)
+		*state = slot_visited(slot)->state;
+	else
+		*state = (struct pt_reclaim_mm_state){ };
+	spin_unlock(&registry_lock);
+}
+
+/*
+ * Applies a setting to the slot of @mm, which gets one if it has none and @value is
+ * not that of everybody. One that does not take part is parked, until it has no
+ * settings any more.
+ */
+static int set_mm(struct mm_struct *mm,
+		  void (*apply)(struct visited_mm *visited, unsigned int value),
+		  unsigned int value)
+{
+	struct mm_slot *slot, *spare = mm_slot_alloc(mm_slot_cache);
+
+	if (!spare)
+		return -ENOMEM;
+
+	spin_lock(&registry_lock);
+	slot = mm_slot_lookup(mm_slots_hash, mm);
+	if (!slot && value && registry_insert(mm, spare)) {
+		slot = spare;
+		spare = NULL;
+		slot_visited(slot)->sweep = true;
+	}
+	if (slot) {
+		apply(slot_visited(slot), value);
+		if (slot_visited(slot)->parked &&
+		    !has_settings(slot_visited(slot)))
+			registry_remove(slot);
+		else if (registry_follow(slot))
+			slot = NULL;
+	}
+	spin_unlock(&registry_lock);
+
+	if (slot)
+		drop_slot(slot);
+	if (spare)
+		mm_slot_free(mm_slot_cache, spare);
+	return 0;
+}
+
+/*
+ * A longer delay begins after the visit that is due already, so that who sets it
+ * again and again does not put the visit off for ever.
+ */
+static void set_delay(struct visited_mm *visited, unsigned int msecs)
+{
+	u64 at = get_jiffies_64() + msecs_to_jiffies(msecs);
+
+	if (visited->state.settings.delay_millisecs == msecs)
+		return;
+	if (visited->state.settings.delay_millisecs)
+		at = min(at, (u64)visited->timer.expires);
+	visited->state.settings.delay_millisecs = msecs;
+	if (visited->due)
+		return;
+	stop_timer(visited);
+	visited->timer.expires = at;
+	put_to_rest(visited);
+}
+
+static void set_tables(struct visited_mm *visited, unsigned int nr)
+{
+	visited->state.settings.tables = nr;
+}
+
+/**
+ * pt_reclaim_set_mm_delay() - how often is an mm visited?
+ * @mm: The mm. The caller holds mm_users.
+ * @msecs: Milliseconds between two visits; 0: as often as the others.
+ *
+ * Context: Process context, may sleep.
+ *
+ * Return: 0; -ENOMEM.
+ */
+int pt_reclaim_set_mm_delay(struct mm_struct *mm, unsigned int msecs)
+{
+	return set_mm(mm, set_delay, msecs);
+}
+
+/**
+ * pt_reclaim_set_mm_tables() - how long is a turn of an mm?
+ * @mm: The mm. The caller holds mm_users.
+ * @nr: Tables; 0: tables_to_scan.
+ *
+ * Context: Process context, may sleep.
+ *
+ * Return: 0; -ENOMEM.
+ */
+int pt_reclaim_set_mm_tables(struct mm_struct *mm, unsigned int nr)
+{
+	return set_mm(mm, set_tables, nr);
 }
 
 /**
@@ -722,6 +1182,7 @@ int __init pt_reclaim_registry_init(void)
 
 	for (class = 0; class < NR_DUE_CLASSES; class++)
 		INIT_LIST_HEAD(&due[class]);
+	timerqueue_init_head(&delays);
 	mm_slot_cache = kmem_cache_create("pt_reclaim_mm_slot",
 					  sizeof(struct visited_mm),
 					  __alignof__(struct visited_mm), 0, NULL);

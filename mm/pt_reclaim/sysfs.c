@@ -19,6 +19,9 @@
 #define PT_RECLAIM_ATTR(_name) \
 	static struct kobj_attribute _name##_attr = __ATTR_RW(_name)
 
+#define PT_RECLAIM_ATTR_WO(_name) \
+	static struct kobj_attribute _name##_attr = __ATTR_WO(_name)
+
 #define PT_RECLAIM_ATTR_RO(_name) \
 	static struct kobj_attribute _name##_attr = __ATTR_RO(_name)
 
@@ -138,6 +141,18 @@ static ssize_t sweep_rounds_store(struct kobject *kobj,
 }
 PT_RECLAIM_ATTR(sweep_rounds);
 
+static ssize_t reclaim_store(struct kobject *kobj, struct kobj_attribute *attr,
+			     const char *buf, size_t count)
+{
+	unsigned int one;
+	int err = parse_number(buf, 1, 1, &one);
+
+	if (!err)
+		err = pt_reclaim_everybody();
+	return err ?: count;
+}
+PT_RECLAIM_ATTR_WO(reclaim);
+
 static ssize_t sleep_millisecs_show(struct kobject *kobj,
 				    struct kobj_attribute *attr, char *buf)
 {
@@ -193,6 +208,7 @@ static struct attribute *pt_reclaim_attrs[] = {
 	&tables_to_scan_attr.attr,
 	&max_cpu_percent_attr.attr,
 	&sweep_rounds_attr.attr,
+	&reclaim_attr.attr,
 	&sleep_millisecs_attr.attr,
 	&mms_attr.attr,
 	&full_scans_attr.attr,

@@ -41,11 +41,13 @@
  */
 
 #include <linux/delay.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/mmu_notifier.h>
 #include <linux/pgtable.h>
 #include <linux/pt_reclaim_gaps.h>
+#include <linux/sched/clock.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/vmstat.h>
@@ -84,23 +86,45 @@
 #define LOCK_NAP_MAX_USECS	100
 
 /*
+ * The PMD entry for @addr, NULL if there is none. Under a VMA that is not fit an
+ * upper entry may be a leaf, at any moment: mm_find_pmd() would take what is in
+ * the page for a PMD table. So each level is read once. RCU keeps the tables.
+ */
+static pmd_t *find_pmd(struct mm_struct *mm, unsigned long addr)
+{
+	pgd_t *pgdp = pgd_offset(mm, addr);
+	pgd_t pgd = READ_ONCE(*pgdp);
+	p4d_t *p4dp, p4d;
+	pud_t *pudp, pud;
+
+	if (!pgd_present(pgd) || pgd_bad(pgd))
+		return NULL;
+	p4dp = p4d_offset_lockless(pgdp, pgd, addr);
+	p4d = READ_ONCE(*p4dp);
+	if (!p4d_present(p4d) || p4d_leaf(p4d) || p4d_bad(p4d))
+		return NULL;
+	pudp = pud_offset_lockless(p4dp, p4d, addr);
+	pud = READ_ONCE(*pudp);
+	if (!pud_present(pud) || pud_leaf(pud) || pud_bad(pud))
+		return NULL;
+	return pmd_offset_lockless(pudp, pud, addr);
+}
+
+/*
  * A table that may not go is not worth a look in each round: whoever unmaps what
- * stands in its way marks it again. The VMA over it keeps the PMD table, RCU the
- * ptdesc.
+ * stands in its way marks it again.
  */
 static void clear_mark(struct mm_struct *mm, unsigned long addr)
 {
-	pmd_t *pmdp = mm_find_pmd(mm, addr);
-	pmd_t pmd;
-
-	mmap_assert_locked(mm);
-	if (!pmdp)
-		return;
+	pmd_t *pmdp, pmd;
 
 	rcu_read_lock();
-	pmd = pmdp_get_lockless(pmdp);
-	if (pmd_is_table(pmd))
-		WRITE_ONCE(pmd_table_ptdesc(pmd)->pt_marked, 0);
+	pmdp = find_pmd(mm, addr);
+	if (pmdp) {
+		pmd = pmdp_get_lockless(pmdp);
+		if (pmd_is_table(pmd))
+			WRITE_ONCE(pmd_table_ptdesc(pmd)->pt_marked, 0);
+	}
 	rcu_read_unlock();
 }
 
@@ -131,7 +155,8 @@ struct take_state {
 	struct pt_reclaim_control *ctl;
 	unsigned int next;		/* first in ctl->tables not dealt with */
 	unsigned int hold_end;		/* where mmap_lock is put down */
-	unsigned long fit_end;		/* up to here VMAs were asked; in a hold */
+	enum pt_reclaim_scope scope;	/* of the mm, in a hold */
+	unsigned long fit_end;		/* up to here VMAs were asked, in a hold */
 	struct list_head detached;	/* through ptdesc->pt_list */
 	unsigned int nr_detached;
 	unsigned int group;		/* tables for one hold of the PMD lock */
@@ -151,16 +176,15 @@ struct take_state {
 static enum pt_reclaim_result ask_vmas(struct take_state *take,
 				       unsigned long addr)
 {
-	struct mm_struct *mm = take->ctl->mm;
-	VMA_ITERATOR(vmi, mm, addr);
+	VMA_ITERATOR(vmi, take->ctl->mm, addr);
 	struct vm_area_struct *vma, *last = NULL;
 
-	mmap_assert_locked(mm);
+	mmap_assert_locked(take->ctl->mm);
 
 	if (addr + PMD_SIZE <= take->fit_end)
 		return PT_RECLAIM_DONE;
 	for_each_vma_range(vmi, vma, addr + PMD_SIZE) {
-		if (!pt_reclaim_vma_fit(vma))
+		if (!pt_reclaim_vma_fit(vma, take->scope))
 			return PT_RECLAIM_UNFIT;
 		last = vma;
 	}
@@ -363,21 +387,44 @@ static void flush_detached(struct take_state *take)
 	take->ctl->stats.flushes++;
 }
 
+static void count_for_memcg(struct mem_cgroup *memcg, unsigned int nr)
+{
+	if (memcg && nr)
+		count_memcg_events(memcg, PTRECLAIM_RECLAIMED, nr);
+}
+
 /*
  * Whoever mapped the table before it was detached may read it until the grace
  * period ends, but must notice under its lock that it may not fill it any more.
+ *
+ * The cgroup that paid for a table is not always that of the process now. Most
+ * tables in a row were paid for by one.
  */
 static void free_detached(struct take_state *take)
 {
 	struct mm_struct *mm = take->ctl->mm;
+	struct mem_cgroup *payer = NULL;
 	struct ptdesc *ptdesc, *next;
+	unsigned int nr = 0;
 
 	VM_WARN_ON_ONCE(flush_generation(mm) == take->generation);
+	/* Keeps the cgroups, which may be going away. */
+	rcu_read_lock();
 	list_for_each_entry_safe(ptdesc, next, &take->detached, pt_list) {
+		struct mem_cgroup *memcg = folio_memcg(ptdesc_folio(ptdesc));
+
 		VM_WARN_ON_ONCE(first_used_pte(ptdesc_address(ptdesc)) !=
 				PTRS_PER_PTE);
+		if (memcg != payer) {
+			count_for_memcg(payer, nr);
+			payer = memcg;
+			nr = 0;
+		}
+		nr++;
 		pte_free_defer(mm, ptdesc_page(ptdesc));
 	}
+	count_for_memcg(payer, nr);
+	rcu_read_unlock();
 }
 
 /*
@@ -402,7 +449,7 @@ static bool take_locked(struct take_state *take)
 	return contended;
 }
 
-/* Flushes and frees. The caller has put down mmap_lock. */
+/* Flushes and frees. The caller does not hold mmap_lock. */
 static void finish_detached(struct take_state *take)
 {
 	struct mm_struct *mm = take->ctl->mm;
@@ -413,11 +460,16 @@ static void finish_detached(struct take_state *take)
 	flush_detached(take);
 	pt_reclaim_gap(PT_RECLAIM_GAP_FLUSHED, mm, take->start);
 	free_detached(take);
+	INIT_LIST_HEAD(&take->detached);
+	take->nr_detached = 0;
+	take->start = ULONG_MAX;
+	take->end = 0;
 }
 
 /*
  * Takes mmap_lock for read. The thread never waits for it; a process that asks
- * for itself does. Once it is held:
+ * for itself does. What has been detached before is not kept waiting too. Once
+ * the lock is held:
  *
  * - mm_users is not zero, and exit_mmap() waits for the lock before it frees
  *   page tables;
@@ -425,22 +477,25 @@ static void finish_detached(struct take_state *take)
  *   at it;
  * - the mm takes part, unless it is asking for itself.
  */
-static enum pt_reclaim_result lock_mm(struct pt_reclaim_control *ctl)
+static enum pt_reclaim_result lock_mm(struct take_state *take)
 {
+	struct pt_reclaim_control *ctl = take->ctl;
 	struct mm_struct *mm = ctl->mm;
 
-	if (ctl->sync) {
+	if (!mmap_read_trylock(mm)) {
+		finish_detached(take);
+		if (!ctl->sync)
+			return PT_RECLAIM_BUSY;
 		if (mmap_read_lock_killable(mm))
 			return PT_RECLAIM_KILLED;
-	} else if (!mmap_read_trylock(mm)) {
-		return PT_RECLAIM_BUSY;
 	}
 
 	if (!atomic_read(&mm->mm_users) || test_bit(MMF_UNSTABLE, &mm->flags)) {
 		mmap_read_unlock(mm);
 		return PT_RECLAIM_EXITING;
 	}
-	if (!ctl->sync && !pt_reclaim_mm_admitted(mm)) {
+	take->scope = ctl->sync ? PT_RECLAIM_ALL_VMAS : pt_reclaim_mm_scope(mm);
+	if (take->scope == PT_RECLAIM_NOTHING) {
 		mmap_read_unlock(mm);
 		return PT_RECLAIM_DENIED;
 	}
@@ -464,7 +519,7 @@ static enum pt_reclaim_result take_tables(struct pt_reclaim_control *ctl)
 	};
 
 	while (take.next < ctl->nr) {
-		result = lock_mm(ctl);
+		result = lock_mm(&take);
 		if (result == PT_RECLAIM_DONE) {
 			bool contended = take_locked(&take);
 
@@ -550,16 +605,20 @@ static void count_events(const struct pt_reclaim_stats *stats)
 enum pt_reclaim_result pt_reclaim_range(struct pt_reclaim_control *ctl)
 {
 	enum pt_reclaim_result result;
+	u64 start = 0;
 
 	VM_WARN_ON_ONCE((ctl->addr | ctl->end) & ~PMD_MASK);
 	VM_WARN_ON_ONCE(ctl->end > ALIGN(ctl->mm->task_size, PMD_SIZE));
 	might_sleep();
 
 	ctl->stats = (struct pt_reclaim_stats){ };
+	if (trace_mm_pt_reclaim_range_end_enabled())
+		start = local_clock();
 	trace_mm_pt_reclaim_range_begin(ctl->mm, ctl->addr, ctl->sync);
 	result = walk_range(ctl);
 	trace_mm_pt_reclaim_range_end(ctl->mm, ctl->addr, ctl->stats.scanned,
-				      ctl->stats.reclaimed, result);
+				      ctl->stats.reclaimed,
+				      start ? local_clock() - start : 0, result);
 	count_events(&ctl->stats);
 	return result;
 }

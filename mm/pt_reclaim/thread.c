@@ -92,37 +92,43 @@ static unsigned long budget_wait_jiffies(struct cpu_budget *budget)
 	return max(1UL, nsecs_to_jiffies(wait_ns));
 }
 
-/* One sleep, but no more than a second: then every fault has had its chance. */
-static unsigned long kptreclaimd_min_age(void)
-{
-	unsigned int msecs = pt_reclaim_get_sleep_millisecs();
-
-	return max(1UL, msecs_to_jiffies(min(msecs, 1000U)));
-}
-
-/* Until the time has passed, or a setting was changed. */
+/*
+ * Until the time has passed, or a setting was changed. Whoever changes settings all
+ * the time, which every process may for itself, wakes it no more than once a tick.
+ */
 static void kptreclaimd_nap(unsigned long nr_jiffies)
 {
-	wait_event_freezable_timeout(kptreclaimd_wait,
-				     kthread_should_stop() ||
-				     atomic_xchg(&settings_changed, 0),
-				     nr_jiffies);
+	long left;
+
+	left = wait_event_freezable_timeout(kptreclaimd_wait,
+					    kthread_should_stop() ||
+					    atomic_xchg(&settings_changed, 0),
+					    nr_jiffies);
+	if (left > 0 && !kthread_should_stop())
+		schedule_timeout_idle(1);
 }
 
-/* A change of the sleep time holds for the present sleep already. */
-static void kptreclaimd_sleep(void)
+/*
+ * Sleeps until it is time for a round: since @start, when the last one about
+ * everybody has ended. A change of the sleep time holds for the present sleep
+ * already. Returns whether the round is to be about everybody; otherwise some mm
+ * with a delay of its own is due.
+ */
+static bool kptreclaimd_sleep(unsigned long start)
 {
-	unsigned long start = jiffies;
-	unsigned long now, end;
-
 	while (!kthread_should_stop() && !atomic_xchg(&round_wanted, 0)) {
-		now = jiffies;
-		end = start +
-		      msecs_to_jiffies(pt_reclaim_present_sleep_millisecs());
+		unsigned long next = pt_reclaim_next_delayed();
+		unsigned long now = jiffies;
+		unsigned long end = start +
+			msecs_to_jiffies(pt_reclaim_present_sleep_millisecs());
+
 		if (time_after_eq(now, end))
 			break;
-		kptreclaimd_nap(end - now);
+		if (!next)
+			return false;
+		kptreclaimd_nap(min(end - now, next));
 	}
+	return true;
 }
 
 static void adapt_sleep(const struct pt_reclaim_round *round)
@@ -139,7 +145,7 @@ static void adapt_sleep(const struct pt_reclaim_round *round)
 }
 
 /* Returns when a round has ended, or the thread is to stop. */
-static void kptreclaimd_round(struct cpu_budget *budget)
+static void kptreclaimd_round(struct cpu_budget *budget, bool everybody)
 {
 	struct pt_reclaim_round round = { };
 
@@ -149,8 +155,10 @@ static void kptreclaimd_round(struct cpu_budget *budget)
 			kptreclaimd_nap(budget_wait_jiffies(budget));
 			continue;
 		}
-		if (!pt_reclaim_scan_step(kptreclaimd_min_age(), &round)) {
-			adapt_sleep(&round);
+		if (!pt_reclaim_scan_step(pt_reclaim_get_sleep_millisecs(),
+					  everybody, &round)) {
+			if (everybody)
+				adapt_sleep(&round);
 			break;
 		}
 		cond_resched();
@@ -164,8 +172,11 @@ static int kptreclaimd(void *unused)
 		.wall_ns = ktime_get_ns(),
 		.used_ns = task_sched_runtime(current),
 	};
+	unsigned long start = jiffies;
+	bool everybody = true;
 
 	set_freezable();
+	pt_reclaim_scan_begin();
 	/*
 	 * Not MAX_NICE: empty tables are to be had back from a machine whose
 	 * CPUs are all busy, too, and the CPU time is bounded.
@@ -173,8 +184,10 @@ static int kptreclaimd(void *unused)
 	set_user_nice(current, 5);
 
 	while (!kthread_should_stop()) {
-		kptreclaimd_round(&budget);
-		kptreclaimd_sleep();
+		kptreclaimd_round(&budget, everybody);
+		if (everybody)
+			start = jiffies;
+		everybody = kptreclaimd_sleep(start);
 	}
 	return 0;
 }
@@ -215,7 +228,12 @@ void kptreclaimd_stop(void)
 	kptreclaimd_task = NULL;
 }
 
-static void settings_have_changed(void)
+/**
+ * kptreclaimd_settings_changed() - have the thread take up new settings
+ *
+ * Context: Process context.
+ */
+void kptreclaimd_settings_changed(void)
 {
 	atomic_set(&settings_changed, 1);
 	wake_up_interruptible(&kptreclaimd_wait);
@@ -232,7 +250,7 @@ void kptreclaimd_wake(void)
 {
 	WRITE_ONCE(sleep_stretch, 1);
 	atomic_set(&round_wanted, 1);
-	settings_have_changed();
+	kptreclaimd_settings_changed();
 }
 
 /**
@@ -256,7 +274,7 @@ unsigned int pt_reclaim_get_sleep_millisecs(void)
 void pt_reclaim_set_sleep_millisecs(unsigned int msecs)
 {
 	WRITE_ONCE(scan_sleep_millisecs, msecs);
-	settings_have_changed();
+	kptreclaimd_settings_changed();
 }
 
 /**
@@ -294,5 +312,5 @@ unsigned int pt_reclaim_get_max_cpu_percent(void)
 void pt_reclaim_set_max_cpu_percent(unsigned int percent)
 {
 	WRITE_ONCE(max_cpu_percent, percent);
-	settings_have_changed();
+	kptreclaimd_settings_changed();
 }

@@ -55,15 +55,17 @@ TRACE_EVENT(mm_pt_reclaim_range_begin,
 TRACE_EVENT(mm_pt_reclaim_range_end,
 
 	TP_PROTO(struct mm_struct *mm, unsigned long address,
-		 unsigned long scanned, unsigned long reclaimed, int result),
+		 unsigned long scanned, unsigned long reclaimed, u64 ns,
+		 int result),
 
-	TP_ARGS(mm, address, scanned, reclaimed, result),
+	TP_ARGS(mm, address, scanned, reclaimed, ns, result),
 
 	TP_STRUCT__entry(
 		__field(struct mm_struct *, mm)
 		__field(unsigned long, address)
 		__field(unsigned long, scanned)
 		__field(unsigned long, reclaimed)
+		__field(u64, ns)
 		__field(int, result)
 	),
 
@@ -72,12 +74,13 @@ TRACE_EVENT(mm_pt_reclaim_range_end,
 		__entry->address = address;
 		__entry->scanned = scanned;
 		__entry->reclaimed = reclaimed;
+		__entry->ns = ns;
 		__entry->result = result;
 	),
 
-	TP_printk("mm=%p address=0x%lx scanned=%lu reclaimed=%lu result=%s",
+	TP_printk("mm=%p address=0x%lx scanned=%lu reclaimed=%lu ns=%llu result=%s",
 		  __entry->mm, __entry->address, __entry->scanned,
-		  __entry->reclaimed,
+		  __entry->reclaimed, __entry->ns,
 		  __print_symbolic(__entry->result, PT_RECLAIM_RESULTS))
 );
 
