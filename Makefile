@@ -9,13 +9,15 @@ KERNEL ?= prod
 KSRC ?=
 export KSRC
 HOURS ?= 1
+RECORD ?=
 
-.PHONY: help run check bench mutants torture stress peers configurations shell kernel series clean
+.PHONY: help run check bench plot mutants torture stress peers configurations shell kernel series clean
 
 help:
 	@echo 'make run      set everything up, boot, and show empty page tables leave running processes'
 	@echo 'make check    build all kernels and run every test (up to 60 minutes)'
 	@echo 'make bench    what it costs, and whom, beside the goals; pictures (20 minutes)'
+	@echo 'make plot     draw the picture of README and admin guide (RECORD=y: from a new run)'
 	@echo 'make mutants  the tests notice when what makes it safe is taken away (1 to 2 hours)'
 	@echo 'make torture  every page checked while all is done to it, and loads, in turn:'
 	@echo '              HOURS=1 (default), KERNEL=prod or debug'
@@ -40,6 +42,9 @@ check: deps
 
 bench: deps
 	@scripts/bench
+
+plot: deps
+	@scripts/plot $(if $(RECORD),--record)
 
 mutants: deps
 	@scripts/mutants
