@@ -29,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "pt_reclaim_util.h"
+#include "pt_reclaim_interface.h"
 
 #ifndef SYS_memfd_secret
 #define SYS_memfd_secret	447
@@ -123,6 +123,7 @@ static const struct {
 	{ "tables_to_scan", 1, UINT32_MAX },
 	{ "max_cpu_percent", 1, 100 },
 	{ "sweep_rounds", 0, UINT32_MAX },
+	{ "reclaim", 1, 1 },
 };
 
 static void find_range(struct knob *knob)
@@ -217,11 +218,73 @@ static bool keeps_what_is_written(const struct knob *knob)
 	return knob->kind == KIND_WORDS || knob->kind == KIND_NUMBER;
 }
 
+/* What can be set for a process; negative numbers are errors. */
+struct settings {
+	int mode;
+	long long delay;
+	long long tables;
+};
+
 /* Everything that can be set */
 struct state {
 	char text[MAX_KNOBS][KNOB_TEXT];
 	long setting;
+	struct settings settings;
 };
+
+static const char * const mode_names[] = {
+	[PR_PT_RECLAIM_DEFAULT]	= "default",
+	[PR_PT_RECLAIM_ENABLE]	= "enable",
+	[PR_PT_RECLAIM_DISABLE]	= "disable",
+};
+
+static int find_mode(const char *word)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(mode_names); i++) {
+		if (!strcmp(mode_names[i], word))
+			return i;
+	}
+	return -EINVAL;
+}
+
+static long long number_behind(const char *text, const char *key)
+{
+	const char *at = strstr(text, key);
+
+	return at ? strtoll(at + strlen(key), NULL, 10) : -ENOENT;
+}
+
+static void take_settings(pid_t pid, struct settings *settings)
+{
+	char text[PT_PAGE], word[32] = "";
+	const char *mode;
+	int err = pt_process_read(pid, text, sizeof(text));
+
+	if (err)
+		*text = '\0';
+	mode = strstr(text, "\nmode: ");
+	if (mode)
+		sscanf(mode, "\nmode: %31s", word);
+	settings->mode = err ? err : find_mode(word);
+	settings->delay = number_behind(text, "\nscan_delay_millisecs: ");
+	settings->tables = number_behind(text, "\nscan_tables: ");
+}
+
+static bool settings_are(pid_t pid, const struct settings *expected)
+{
+	struct settings now;
+
+	take_settings(pid, &now);
+	if (now.mode == expected->mode && now.delay == expected->delay &&
+	    now.tables == expected->tables)
+		return true;
+	pt_note("mode, delay and tables of process %d are %d %lld %lld, not %d %lld %lld",
+		pid, now.mode, now.delay, now.tables, expected->mode,
+		expected->delay, expected->tables);
+	return false;
+}
 
 static long get_setting(void)
 {
@@ -240,6 +303,7 @@ static void take_state(struct state *state)
 			snprintf(state->text[i], KNOB_TEXT, "unreadable");
 	}
 	state->setting = get_setting();
+	take_settings(0, &state->settings);
 }
 
 /* Has nothing changed since, apart from what @but says? */
@@ -260,7 +324,8 @@ static bool state_is(const struct state *before, const struct knob *but)
 	if (before->setting != now.setting)
 		pt_note("the prctl setting was %ld and is %ld",
 			before->setting, now.setting);
-	return before->setting == now.setting;
+	return before->setting == now.setting &&
+	       settings_are(0, &before->settings);
 }
 
 /* What is written, and how */
@@ -813,16 +878,33 @@ static int fuzz_file_operations(void)
 	return KSFT_PASS;
 }
 
+/* Somebody else's, not even to read */
+static int refuses_to_open_file_of(pid_t pid)
+{
+	static const int flags[] = { O_RDONLY, O_WRONLY, O_RDWR };
+	int fd = pt_process_open(pid, flags[draw(ARRAY_SIZE(flags))]);
+
+	if (fd == -EACCES || fd == -ENOENT)
+		return KSFT_PASS;
+	if (fd >= 0)
+		close(fd);
+	return pt_failed("the file of process %d can be opened, or says %d", pid,
+			 fd);
+}
+
 static int fuzz_as_nobody(void)
 {
 	struct state before;
 	size_t i;
 
 	take_state(&before);
-	if (pt_become_nobody())
+	/* His own process is his own. */
+	if (pt_become_nobody() || prctl(PR_SET_DUMPABLE, 1, 0, 0, 0))
 		return pt_failed("cannot drop root's rights: %s",
 				 strerror(errno));
 	while (fuzzing()) {
+		if (refuses_to_open_file_of(getppid()))
+			return KSFT_FAIL;
 		for (i = 0; i < nr_knobs; i++) {
 			if (refuses_to_be_opened(&knobs[i]))
 				return KSFT_FAIL;
@@ -886,8 +968,10 @@ static int fuzz_prctl(void)
 					 set ? "set" : "get", args[0], args[1],
 					 args[2], args[3], result, expected);
 		count(result < 0 ? &refused : &taken);
-		if (set && !result)
+		if (set && !result) {
 			before.setting = args[0];
+			before.settings.mode = args[0];
+		}
 		if (!state_is(&before, NULL))
 			return KSFT_FAIL;
 	}
@@ -912,6 +996,7 @@ static struct special {
 	char *start;
 	size_t bytes;
 	bool has_content;	/* that can be read without side effects */
+	bool is_one;		/* and cannot be split anywhere */
 	__u64 sum;
 	long present;
 } specials[MAX_SPECIALS];
@@ -992,6 +1077,7 @@ static void add_special(const char *what, void *start, size_t bytes,
 	special->start = start;
 	special->bytes = bytes;
 	special->has_content = has_content;
+	special->is_one = !strcmp(what, "hugetlb") || !strncmp(what, "v", 1);
 	nr_specials++;
 }
 
@@ -1330,27 +1416,151 @@ static int draw_bad_advice(void)
 	return bad[draw(ARRAY_SIZE(bad))];
 }
 
-static int check_madvise(const struct layout *layout)
+static bool is_mark(int advice)
 {
+	return advice == MADV_PT_RECLAIMABLE || advice == MADV_PT_UNRECLAIMABLE;
+}
+
+static int draw_mark(void)
+{
+	return chance(2) ? MADV_PT_RECLAIMABLE : MADV_PT_UNRECLAIMABLE;
+}
+
+/* How each page of the arena is marked, if it is mapped at all. */
+#define ARENA_PAGES	(SLOTS * PT_TABLE_PAGES)
+#define UNMAPPED	((unsigned char)~0)
+#define MAX_ARENA_VMAS	8192
+
+static int read_marks(unsigned char *marks)
+{
+	static struct pt_vma vmas[MAX_ARENA_VMAS];
+	unsigned long first = (unsigned long)arena.start / PT_PAGE, page;
+	long nr, i;
+
+	nr = pt_read_vmas(0, arena.start, arena.bytes, vmas,
+			  ARRAY_SIZE(vmas));
+	if (nr < 0)
+		return nr;
+	memset(marks, UNMAPPED, ARENA_PAGES);
+	for (i = 0; i < nr; i++) {
+		for (page = vmas[i].start / PT_PAGE;
+		     page < vmas[i].end / PT_PAGE; page++) {
+			if (page >= first && page < first + ARENA_PAGES)
+				marks[page - first] = pt_mark_of(&vmas[i]);
+		}
+	}
+	return 0;
+}
+
+static void expect_marks(unsigned char *marks, unsigned long start, size_t len,
+			 int advice)
+{
+	unsigned long first = (unsigned long)arena.start, end = start + len;
+	unsigned long page;
+
+	for (page = 0; page < ARENA_PAGES; page++) {
+		unsigned long at = first + page * PT_PAGE;
+
+		if (at >= start && at < end && marks[page] != UNMAPPED)
+			marks[page] = advice == MADV_PT_RECLAIMABLE ?
+				      PT_RECLAIMABLE : PT_UNRECLAIMABLE;
+	}
+}
+
+static bool marks_are(const unsigned char *expected)
+{
+	static unsigned char now[ARENA_PAGES];
+	unsigned long page;
+
+	if (read_marks(now)) {
+		pt_note("cannot read the marks");
+		return false;
+	}
+	for (page = 0; page < ARENA_PAGES; page++) {
+		if (now[page] == expected[page])
+			continue;
+		pt_note("operation %lu: the mark of page %lu is %d, not %d",
+			operations, page, now[page], expected[page]);
+		return false;
+	}
+	return true;
+}
+
+/* So that there are not more and more VMAs. What is refused does not matter. */
+static void unify_marks(void)
+{
+	size_t i;
+
+	pt_mark(arena.reserved, arena.reserved_bytes, PT_RECLAIMABLE);
+	for (i = 0; i < nr_specials; i++)
+		pt_mark(specials[i].start, specials[i].bytes, PT_RECLAIMABLE);
+}
+
+static bool is_inside(const struct special *special, unsigned long address)
+{
+	unsigned long start = (unsigned long)special->start;
+
+	return address > start && address < start + special->bytes;
+}
+
+/* Would one of those have to be split that cannot? */
+static bool splits_what_is_one(unsigned long start, size_t len)
+{
+	unsigned long end = start + ((len + PT_PAGE - 1) & -PT_PAGE);
+	size_t i;
+
+	for (i = 0; i < nr_specials; i++) {
+		if (specials[i].is_one && (is_inside(&specials[i], start) ||
+					   is_inside(&specials[i], end)))
+			return true;
+	}
+	return false;
+}
+
+static int check_advice(const struct layout *layout, int advice)
+{
+	static unsigned char marks[ARENA_PAGES];
 	unsigned long start = draw_address();
 	size_t len = draw_length(start);
-	bool bad = chance(20);
 	long scanned = pt_knob("tables_scanned");
+	/* It takes much longer than all the rest. */
+	bool look = chance(16);
 	int expected, result;
 
-	expected = bad ? -EINVAL : expect_madvise(layout, start, len);
-	result = madvise((void *)start, len,
-			 bad ? draw_bad_advice() : MADV_PT_RECLAIM);
+	/* Or hardly any would be taken at all. */
+	if (chance(2)) {
+		start = (unsigned long)kept_page(draw(SLOTS / 2) * 2, 0);
+		len = draw(PT_TABLE + 1);
+	}
+	expected = advice == MADV_PT_RECLAIM || is_mark(advice) ?
+		   expect_madvise(layout, start, len) : -EINVAL;
+	if (look && read_marks(marks))
+		return pt_failed("cannot read the marks");
+	result = madvise((void *)start, len, advice);
 	if (result)
 		result = -errno;
 	count(result < 0 ? &refused : &taken);
+	if (result == -EINVAL && expected != -EINVAL && is_mark(advice) &&
+	    splits_what_is_one(start, len))
+		return KSFT_PASS;
 	if (result != expected)
-		return pt_failed("operation %lu: madvise(%#lx, %#zx): %d, not %d",
-				 operations, start, len, result, expected);
+		return pt_failed("operation %lu: madvise(%#lx, %#zx, %d): %d, not %d",
+				 operations, start, len, advice, result,
+				 expected);
 	if (result == -EINVAL && pt_knob("tables_scanned") != scanned)
-		return pt_failed("operation %lu: madvise(%#lx, %#zx) is refused and has scanned",
-				 operations, start, len);
-	return KSFT_PASS;
+		return pt_failed("operation %lu: madvise(%#lx, %#zx, %d) was refused and scans",
+				 operations, start, len, advice);
+	if (result != -EINVAL && is_mark(advice))
+		expect_marks(marks, start, (len + PT_PAGE - 1) & -PT_PAGE,
+			     advice);
+	return !look || marks_are(marks) ? KSFT_PASS : KSFT_FAIL;
+}
+
+static int draw_advice(void)
+{
+	if (chance(20))
+		return draw_bad_advice();
+	return chance(2) ? draw_mark() : MADV_PT_RECLAIM;
 }
 
 /* Nobody but this process does anything: what it says can be foretold. */
@@ -1385,9 +1595,11 @@ static int fuzz_madvise(void)
 		shuffle_slot(draw(SLOTS / 2) * 2 + 1);
 		if (read_layout(getpid(), &layout))
 			return pt_failed("cannot read what is mapped");
-		verdict = check_madvise(&layout);
+		verdict = check_advice(&layout, draw_advice());
 		if (!all_is_intact())
 			return KSFT_FAIL;
+		if (operations % 64 == 0)
+			unify_marks();
 	}
 	if (verdict == KSFT_PASS && !state_is(&before, NULL))
 		verdict = KSFT_FAIL;
@@ -1515,7 +1727,8 @@ static void make_advice(struct advice *advice)
 	advice->vectors = advice->readable ? vectors : chance(2) ? NULL :
 			  (void *)-PT_PAGE;
 	advice->nr = nr | (chance(20) ? 1UL << 32 : 0);
-	advice->advice = chance(12) ? draw_bad_advice() : MADV_PT_RECLAIM;
+	advice->advice = chance(12) ? draw_bad_advice() :
+			 chance(12) ? draw_mark() : MADV_PT_RECLAIM;
 	advice->flags = chance(12) ? draw(UINT_MAX) : 0;
 	if (chance(20))		/* an int for the kernel, too */
 		advice->advice |= 1L << 32;
@@ -1595,16 +1808,19 @@ static void close_targets(struct target *targets)
 
 static int fuzz_process_madvise(void)
 {
+	static unsigned char marks[ARENA_PAGES];
 	static struct target targets[TARGETS];
 	struct target *target;
 	int verdict, i;
 
 	find_user_end();
 	verdict = prepare_madvise();
+	if (verdict == KSFT_PASS)
+		unify_marks();
 	while (verdict == KSFT_PASS && fuzzing()) {
 		for (i = 0; i < 8; i++)
 			shuffle_slot(draw(SLOTS / 2) * 2 + 1);
-		if (open_targets(targets))
+		if (open_targets(targets) || read_marks(marks))
 			return pt_failed("cannot make children");
 		for (i = 0; i < 100 && verdict == KSFT_PASS; i++) {
 			target = &targets[draw(TARGETS)];
@@ -1613,38 +1829,122 @@ static int fuzz_process_madvise(void)
 			if (!all_is_intact())
 				return KSFT_FAIL;
 		}
+		if (!marks_are(marks))
+			return KSFT_FAIL;
 		close_targets(targets);
 	}
 	return verdict == KSFT_PASS ? both_answers_seen() : verdict;
 }
 
-/* /proc/pid/pt_reclaim, in kernels that have it */
+/* /proc/pid/pt_reclaim, of this process, of a child, and of one that is no more */
 
-#define PROC_FILE	"/proc/self/pt_reclaim"
+#define MAX_DELAY_MS	3600000
+#define MAX_LINE	63
 
-/* Its settings, without what counts */
-static void read_settings(int fd, char *text, size_t size)
+/**
+ * struct file - the file of a process
+ * @pid: Whose; 0: of this one.
+ * @knob: Its descriptor, as do_write() wants it.
+ * @gone: The process is.
+ */
+struct file {
+	pid_t pid;
+	struct knob knob;
+	bool gone;
+};
+
+/* The next word, without the blanks before it, which are looked at as well */
+static const char *next_word(const char **text, size_t *len)
 {
-	static const char * const counts[] = {
-		"visits", "tables_", "bytes", "last", "registered",
-	};
-	static char whole[PT_PAGE];
-	ssize_t len = pread(fd, whole, sizeof(whole) - 1, 0);
-	char *line, *rest;
-	size_t i;
+	const char *word;
 
-	*text = '\0';
-	whole[len > 0 ? len : 0] = '\0';
-	for (line = strtok_r(whole, "\n", &rest); line;
-	     line = strtok_r(NULL, "\n", &rest)) {
-		for (i = 0; i < ARRAY_SIZE(counts); i++) {
-			if (!strncmp(line, counts[i], strlen(counts[i])))
-				break;
-		}
-		if (i == ARRAY_SIZE(counts) &&
-		    strlen(text) + strlen(line) + 2 < size)
-			sprintf(text + strlen(text), "%s\n", line);
+	*text += strspn(*text, " \t");
+	word = *text;
+	*len = strcspn(word, " \t");
+	*text += *len;
+	return *len ? word : NULL;
+}
+
+static bool word_is(const char *word, size_t len, const char *expected)
+{
+	return strlen(expected) == len && !memcmp(word, expected, len);
+}
+
+/* A number up to @most; the sign that the kernel takes is not documented. */
+static int judge_limited(const char *digits, long long most, long long *value)
+{
+	__u64 number;
+	int err;
+
+	if (strchr(digits, '\n'))
+		return -EINVAL;
+	err = parse_decimal(digits, &number);
+	if (err || number > (__u64)most)
+		return -EINVAL;
+	*value = number;
+	return *digits == '+' ? UNKNOWN : 0;
+}
+
+static int judge_setting(const char *key, size_t key_len, const char *value,
+			 struct settings *settings)
+{
+	if (word_is(key, key_len, "scan_delay_millisecs"))
+		return judge_limited(value, MAX_DELAY_MS, &settings->delay);
+	if (word_is(key, key_len, "scan_tables"))
+		return judge_limited(value, UINT32_MAX, &settings->tables);
+	if (!word_is(key, key_len, "mode") || find_mode(value) < 0)
+		return -EINVAL;
+	settings->mode = find_mode(value);
+	return 0;
+}
+
+/*
+ * A line without its newline. UNKNOWN where it is not documented whether it is
+ * taken; @settings are what they are then.
+ */
+static int judge_line(const char *line, struct settings *settings)
+{
+	const char *key, *value, *at = line;
+	char copy[MAX_LINE + 1];
+	size_t key_len, len, rest;
+	bool odd = isblank((unsigned char)*line);
+	int judged;
+
+	key = next_word(&at, &key_len);
+	if (!key)
+		return -EINVAL;
+	value = next_word(&at, &len);
+	if (!value) {
+		judged = word_is(key, key_len, "reclaim") ? 0 : -EINVAL;
+	} else {
+		memcpy(copy, value, len);
+		copy[len] = '\0';
+		judged = judge_setting(key, key_len, copy, settings);
+		odd = odd || *at;
+		if (next_word(&at, &rest))
+			judged = -EINVAL;
 	}
+	/* Blanks at its beginning or end */
+	if (!value && key[key_len])
+		odd = true;
+	return judged || !odd ? judged : UNKNOWN;
+}
+
+static int judge_command(const struct input *in, struct settings *settings)
+{
+	char line[MAX_LINE + 1];
+
+	if (!in->len || in->len > MAX_LINE)
+		return -EINVAL;
+	if (in->readable < in->len)
+		return -EFAULT;
+	memcpy(line, in->from, in->len);
+	line[in->len] = '\0';
+	if (strlen(line) != in->len)
+		return -EINVAL;
+	if (line[in->len - 1] == '\n')
+		line[in->len - 1] = '\0';
+	return strchr(line, '\n') ? -EINVAL : judge_line(line, settings);
 }
 
 static size_t make_command(char *to)
@@ -1653,50 +1953,126 @@ static size_t make_command(char *to)
 		"mode", "scan_delay_millisecs", "scan_tables", "reclaim",
 		"default", "enable", "disable", "visits", "",
 	};
+	static const char * const between[] = { " ", "  ", "\t", " \t ", "\n" };
 	char number[PT_PAGE * 2];
+	unsigned int key = draw(5);
 	size_t len;
 
-	len = sprintf(to, "%s", words[draw(ARRAY_SIZE(words))]);
-	if (chance(4))
-		return len;
+	len = sprintf(to, "%s", words[key < 4 ? key :
+				      draw(ARRAY_SIZE(words))]);
+	if (chance(key == 3 ? 2 : 8))
+		return len + sprintf(to + len, "%s", chance(2) ? "\n" : "");
+	len += sprintf(to + len, "%s", chance(4) ?
+		       between[draw(ARRAY_SIZE(between))] : " ");
 	number[make_number(number)] = '\0';
-	if (chance(2))
-		return len + sprintf(to + len, " %.60s", number);
-	return len + sprintf(to + len, " %s",
-			     words[draw(ARRAY_SIZE(words))]);
+	if (chance(8))
+		len += sprintf(to + len, "%s", words[draw(ARRAY_SIZE(words))]);
+	else if (key == 0)
+		len += sprintf(to + len, "%s", mode_names[draw(3)]);
+	else
+		len += sprintf(to + len, "%.60s", number);
+	return len + sprintf(to + len, "%s", chance(2) ? "\n" : "");
+}
+
+static void make_line(struct input *in)
+{
+	static __thread char text[INPUT_BYTES];
+
+	make_input(in);
+	/* Each of its parts would be a write of its own. */
+	if (in->how == HOW_WRITEV)
+		in->how = HOW_WRITE;
+	if (chance(8))
+		return;
+	in->readable = make_command(text);
+	if (chance(4))
+		in->readable = spoil(text, in->readable);
+	in->from = input_end - in->readable;
+	memcpy(in->from, text, in->readable);
+	in->len = in->readable;
+	if (chance(50))
+		in->len += 1 + draw(8);
+}
+
+/* Is the answer the one that is due, or one that is as good? */
+static bool answer_is_right(const struct file *file, const struct input *in,
+			    long result, int judged)
+{
+	if (judged == UNKNOWN && result == -EINVAL)
+		return true;
+	/* It is nobody's business whether a line can be at an offset. */
+	if (in->how == HOW_PWRITE && (result == -ESPIPE || result == -EINVAL))
+		return true;
+	if ((ssize_t)in->len < 0 && result == -EFAULT)
+		return true;
+	if (file->gone)
+		return result == -ESRCH || result == judged;
+	return result == (judged && judged != UNKNOWN ? judged : (long)in->len);
+}
+
+static int check_line(const struct file *file)
+{
+	struct settings before, after;
+	struct input in;
+	long result;
+	int judged;
+	bool right;
+
+	make_line(&in);
+	take_settings(file->pid, &before);
+	after = before;
+	judged = judge_command(&in, &after);
+	result = do_write(&file->knob, &in);
+	count(result < 0 ? &refused : &taken);
+	right = answer_is_right(file, &in, result, judged);
+	if (!right)
+		pt_note("the answer is %ld, not %d", result, judged);
+	if (!settings_are(file->pid, result < 0 ? &before : &after))
+		right = false;
+	if (!file->pid && get_setting() != (result < 0 ? before.mode : after.mode))
+		right = false;
+	if (!right)
+		print_input(&file->knob, &in);
+	return right ? KSFT_PASS : KSFT_FAIL;
+}
+
+static int open_process_file(struct file *file, const char *name, pid_t pid)
+{
+	file->pid = pid;
+	snprintf(file->knob.name, sizeof(file->knob.name), "%s", name);
+	file->knob.fd = pt_process_open(pid, O_RDWR);
+	return file->knob.fd < 0 ? file->knob.fd : 0;
 }
 
 static int fuzz_proc_file(void)
 {
-	static char before[PT_PAGE], after[PT_PAGE], text[INPUT_BYTES * 2];
-	size_t len;
-	ssize_t got;
-	int fd;
+	static const char * const modes[] = { "never", "madvise", "always" };
+	struct file own = { }, child = { }, gone = { };
+	struct file *files[] = { &own, &child, &gone };
+	int verdict = KSFT_PASS;
+	pid_t pid = fork_target();
+	int err;
 
-	fd = open(PROC_FILE, O_RDWR | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT)
-		return pt_skipped("this kernel has no " PROC_FILE);
-	if (fd < 0 || pt_set_mode("never"))
-		return pt_failed(PROC_FILE ": %s", strerror(errno));
-	while (fuzzing()) {
-		len = chance(3) ? make_text(text) : make_command(text);
-		read_settings(fd, before, sizeof(before));
-		got = chance(2) ? write(fd, text, len) :
-				  pwrite(fd, text, len, draw(PT_PAGE));
-		if (got >= 0) {
-			count(&taken);
-			continue;
-		}
-		count(&refused);
-		if (errno != EINVAL && errno != ERANGE)
-			return pt_failed("operation %lu: %s for \"%.40s\"",
-					 operations, strerror(errno), text);
-		read_settings(fd, after, sizeof(after));
-		if (strcmp(before, after))
-			return pt_failed("refused \"%.40s\" has changed \"%s\" to \"%s\"",
-					 text, before, after);
+	err = open_process_file(&own, "the own file", 0);
+	if (err == -ENOENT)
+		return pt_skipped("this kernel has no /proc/pid/pt_reclaim");
+	if (!err)
+		err = open_process_file(&child, "a child's file", pid);
+	pid = fork_target();
+	if (!err)
+		err = open_process_file(&gone, "a dead process's file", pid);
+	end_child(pid);
+	gone.gone = true;
+	if (err || map_input())
+		return pt_failed("cannot begin: %s", strerror(-err));
+	while (fuzzing() && verdict == KSFT_PASS) {
+		verdict = check_line(files[draw(ARRAY_SIZE(files))]);
+		/* What is set stays, whoever takes part. */
+		if (chance(50) && pt_set_mode(modes[draw(3)]))
+			verdict = KSFT_FAIL;
 	}
-	return both_answers_seen();
+	end_child(child.pid);
+	return verdict == KSFT_PASS ? both_answers_seen() : verdict;
 }
 
 /* Everything at once */
@@ -1786,6 +2162,46 @@ static int advise_anything(void)
 	return KSFT_PASS;
 }
 
+static int mark_anything(void)
+{
+	unsigned long start = draw_address();
+	size_t len = draw_length(start);
+	int advice = draw_mark();
+	long result = madvise((void *)start, len, advice);
+
+	if (result)
+		result = -errno;
+	count(result < 0 ? &refused : &taken);
+	if (!allow(result, EINVAL, ENOMEM))
+		return pt_failed("madvise(%#lx, %#zx, %d): %ld", start, len,
+				 advice, result);
+	if (chance(64))
+		unify_marks();
+	return KSFT_PASS;
+}
+
+/* What is set meanwhile by others cannot be foretold, but the answer can. */
+static int write_any_line(void)
+{
+	struct file file = { .pid = chance(2) ? bystander : 0 };
+	struct settings settings = { };
+	struct input in;
+	long result;
+	int judged;
+
+	if (open_process_file(&file, "a file", file.pid))
+		return pt_failed("cannot open the file of process %d", file.pid);
+	make_line(&in);
+	judged = judge_command(&in, &settings);
+	result = do_write(&file.knob, &in);
+	close(file.knob.fd);
+	count(result < 0 ? &refused : &taken);
+	if (answer_is_right(&file, &in, result, judged))
+		return KSFT_PASS;
+	print_input(&file.knob, &in);
+	return pt_failed("the answer is %ld, not %d", result, judged);
+}
+
 static int advise_anybody(void)
 {
 	struct iovec vectors[4];
@@ -1839,7 +2255,7 @@ static int fork_anything(void)
 	return KSFT_PASS;
 }
 
-#define NR_THREADS	10
+#define NR_THREADS	12
 
 static int do_anything(unsigned int number)
 {
@@ -1860,6 +2276,10 @@ static int do_anything(unsigned int number)
 		return advise_anybody();
 	case 8:
 		return look_at_what_is_kept();
+	case 9:
+		return mark_anything();
+	case 10:
+		return write_any_line();
 	default:
 		return fork_anything();
 	}
@@ -1916,6 +2336,8 @@ static int still_works(void)
 			return pt_failed("%s says \"%s\"", knobs[i].name, text);
 	}
 	if (prctl(PR_SET_PT_RECLAIM, PR_PT_RECLAIM_DEFAULT, 0, 0, 0) ||
+	    pt_process_write(0, "scan_delay_millisecs 0") ||
+	    pt_process_write(0, "scan_tables 0") ||
 	    pt_start_thread("never", 10) ||
 	    pt_set_knob("tables_to_scan", 65536) ||
 	    pt_area_map(&area, PT_ANON, 64 * PT_TABLE) || pt_area_waste(&area))

@@ -67,20 +67,6 @@ static bool leave_it_to_marks(void)
 	       !pt_set_knob("sweep_rounds", 0) && settle();
 }
 
-/* No round is under way, and none begins before the sleep is set again. */
-static bool hold_rounds(void)
-{
-	long long rounds;
-
-	if (pt_set_knob("scan_sleep_millisecs", PAUSE_MS))
-		return false;
-	do {
-		rounds = pt_knob("full_scans");
-		pt_pause_ms(10 * SCAN_SLEEP_MS * pt_patience());
-	} while (pt_knob("full_scans") != rounds);
-	return true;
-}
-
 static bool let_rounds_begin(void)
 {
 	return !pt_set_knob("scan_sleep_millisecs", SCAN_SLEEP_MS);
@@ -353,7 +339,7 @@ TEST_F_TIMEOUT(marks, test_table_made_for_nothing_is_marked, TEST_SECONDS)
 				 (TABLES + 1) * PT_TABLE));
 	use_tables(&self->area);
 	ASSERT_TRUE(settle());
-	ASSERT_TRUE(hold_rounds());
+	ASSERT_TRUE(pt_hold_rounds());
 	ASSERT_EQ(0, give_back(&self->area));
 	to = mremap(self->area.start, self->area.bytes, self->area.bytes,
 		    MREMAP_MAYMOVE | MREMAP_FIXED, self->other.start + PT_PAGE);
@@ -678,7 +664,7 @@ TEST_F_TIMEOUT(parts, test_walk_goes_on_in_the_middle, TEST_SECONDS)
 		all.start[at] = 1;
 	kb = pt_vmpte_kb(0);
 	ASSERT_TRUE(settle());
-	ASSERT_TRUE(hold_rounds());
+	ASSERT_TRUE(pt_hold_rounds());
 	/* All are marked, and the last ones empty. */
 	for (at = 0; at < all.bytes; at += PT_TABLE)
 		ASSERT_EQ(0, madvise(all.start + at, PT_PAGE, MADV_DONTNEED));
@@ -838,7 +824,7 @@ TEST_F_TIMEOUT(held, test_moved_pmd_table_is_marked, TEST_SECONDS)
 	use_tables(&all);
 	kb = pt_vmpte_kb(0);
 	ASSERT_TRUE(settle());
-	ASSERT_TRUE(hold_rounds());
+	ASSERT_TRUE(pt_hold_rounds());
 	ASSERT_EQ(0, give_back(&last));
 	ASSERT_EQ(0, arm_find_gap(all.start));
 	ASSERT_TRUE(let_rounds_begin());

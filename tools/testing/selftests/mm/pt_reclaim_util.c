@@ -206,6 +206,24 @@ bool pt_wait_rounds(unsigned int rounds)
 		       pt_knob("full_scans") >= enough);
 }
 
+/* So long that no round begins before a test says so; the most there is */
+#define HELD_MS		3600000
+/* A round that is under way ends before so long. */
+#define ROUND_MS	200
+
+bool pt_hold_rounds(void)
+{
+	long long rounds;
+
+	if (pt_set_knob("scan_sleep_millisecs", HELD_MS))
+		return false;
+	do {
+		rounds = pt_knob("full_scans");
+		pt_pause_ms(ROUND_MS * pt_patience());
+	} while (pt_knob("full_scans") != rounds);
+	return true;
+}
+
 /* The mode is put back last: until then the old pace may not matter. */
 static struct setting {
 	const char *path;

@@ -21,6 +21,10 @@
 #ifndef MADV_PT_RECLAIM
 #define MADV_PT_RECLAIM		200
 #endif
+#ifndef MADV_PT_RECLAIMABLE
+#define MADV_PT_RECLAIMABLE	201
+#define MADV_PT_UNRECLAIMABLE	202
+#endif
 #ifndef PR_SET_PT_RECLAIM
 #define PR_SET_PT_RECLAIM	0x50545253
 #define PR_GET_PT_RECLAIM	0x50545247
@@ -84,6 +88,8 @@ int pt_set_thp(const char *mode);
 int pt_start_thread(const char *mode, unsigned int scan_sleep_millisecs);
 /* Waits until the thread has finished so many more rounds. */
 bool pt_wait_rounds(unsigned int rounds);
+/* No round is under way, and none begins before the sleep is set again. */
+bool pt_hold_rounds(void);
 
 /*
  * Remembers every setting that a test may change and puts them back when this
