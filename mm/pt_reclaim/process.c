@@ -169,14 +169,12 @@ int pt_reclaim_process_write(struct mm_struct *mm, char *text, bool privileged)
 
 	if (len && text[len - 1] == '\n')
 		text[--len] = '\0';
-	/* One line. Numbers may end in another newline, for kstrtouint(). */
+	/* kstrtouint() would take another one behind a number. */
 	if (strchr(text, '\n'))
 		return -EINVAL;
 	command = next_word(&text);
 	argument = next_word(&text);
-	if (next_word(&text))
-		return -EINVAL;
-	if (!command)
+	if (!command || next_word(&text))
 		return -EINVAL;
 	if (!argument)
 		return strcmp(command, "reclaim") ? -EINVAL : reclaim(mm);

@@ -1022,8 +1022,8 @@ void pt_reclaim_get_mm_state(struct mm_struct *mm,
 
 /*
  * Applies a setting to the slot of @mm, which gets one if it has none and @value is
- * not that of everybody. One that does not take part is parked, until it has no
- * settings any more.
+ * not that of everybody: that succeeds, because the caller holds mm_users. One that
+ * does not take part is parked, until it has no settings any more.
  */
 static int set_mm(struct mm_struct *mm,
 		  void (*apply)(struct visited_mm *visited, unsigned int value),

@@ -25,14 +25,14 @@
  * the PMD entry again, or see a PTE that is not none: that one proves the table
  * attached, because a table is only detached when all its PTEs are none.
  *
- * Flush. Once per batch, without any lock. The paging-structure caches of all
- * CPUs that have the mm loaded may still hold the PMD entry, and lead them to the
- * detached table. It stays, and stays empty: what they find there is a fault,
- * which makes a CPU forget the entry, and finds whatever is mapped by then. So a
- * CPU is never wrong about an address, whether it has been unmapped meanwhile or
- * mapped again, by entries of whatever size. Somebody else's flush that is
- * pending for the cleared entries cannot be left to him, see flush_for_reclaim()
- * and flush_stale_entries().
+ * Flush. Once per batch, and before mmap_lock is waited for, without any lock. The
+ * paging-structure caches of all CPUs that have the mm loaded may still hold the
+ * PMD entry, and lead them to the detached table. It stays, and stays empty: what
+ * they find there is a fault, which makes a CPU forget the entry, and finds
+ * whatever is mapped by then. So a CPU is never wrong about an address, whether it
+ * has been unmapped meanwhile or mapped again, by entries of whatever size.
+ * Somebody else's flush that is pending for the cleared entries cannot be left to
+ * him, see flush_for_reclaim() and flush_stale_entries().
  *
  * Free. Through RCU, always: pte_offset_map() returns under rcu_read_lock()
  * alone. The rcu_head is in the ptdesc, so there is nothing to allocate. Even
