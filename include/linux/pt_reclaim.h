@@ -21,6 +21,7 @@ void __pt_reclaim_mark_filled(struct mm_struct *mm, pmd_t *pmd,
 			      const pte_t *ptes, unsigned long nr);
 void __pt_reclaim_mark_pmds(struct mm_struct *mm, pud_t *pud);
 void __pt_reclaim_exit(struct mm_struct *mm);
+void __pt_reclaim_attach(struct mm_struct *mm);
 int pt_reclaim_prctl_set(unsigned long setting);
 int pt_reclaim_prctl_get(void);
 int pt_reclaim_advise(struct mm_struct *mm, unsigned long start,
@@ -124,6 +125,18 @@ static inline void pt_reclaim_exit(struct mm_struct *mm)
 }
 
 /**
+ * pt_reclaim_attach() - the process of an mm has gone to another memory cgroup
+ * @mm: Whose. Its empty tables are to be found when memory is scarce there.
+ *
+ * Context: Process context; task_lock() may be held.
+ */
+static inline void pt_reclaim_attach(struct mm_struct *mm)
+{
+	if (pt_reclaim_registered(mm))
+		__pt_reclaim_attach(mm);
+}
+
+/**
  * pt_reclaim_forget_vmas() - no VMA of this mm is marked
  * @mm: A new mm, with the flags of another one and none of its VMAs.
  *
@@ -175,6 +188,10 @@ static inline void pt_reclaim_mark_pmds(struct mm_struct *mm, pud_t *pud)
 }
 
 static inline void pt_reclaim_exit(struct mm_struct *mm)
+{
+}
+
+static inline void pt_reclaim_attach(struct mm_struct *mm)
 {
 }
 

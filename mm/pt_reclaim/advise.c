@@ -41,20 +41,23 @@ enum pt_reclaim_result pt_reclaim_request(struct mm_struct *mm,
 					  unsigned long start,
 					  unsigned long end)
 {
-	struct pt_reclaim_control *ctl = kzalloc(sizeof(*ctl), GFP_KERNEL);
+	struct pt_reclaim_control ctl = {
+		.mm = mm,
+		.addr = start & PMD_MASK,
+		.end = ALIGN(end, PMD_SIZE),
+		.budget = ULONG_MAX,
+		.sync = true,
+		.sweep = true,
+		.max_nr = PT_RECLAIM_BATCH,
+	};
 	enum pt_reclaim_result result;
 
-	if (!ctl)
+	ctl.tables = kmalloc_array(ctl.max_nr, sizeof(*ctl.tables), GFP_KERNEL);
+	if (!ctl.tables)
 		return PT_RECLAIM_BUSY;
-	ctl->mm = mm;
-	ctl->addr = start & PMD_MASK;
-	ctl->end = ALIGN(end, PMD_SIZE);
-	ctl->budget = ULONG_MAX;
-	ctl->sync = true;
-	ctl->sweep = true;
-	result = pt_reclaim_range(ctl);
-	pt_reclaim_account(mm, &ctl->stats);
-	kfree(ctl);
+	result = pt_reclaim_range(&ctl);
+	pt_reclaim_account(mm, &ctl.stats);
+	kfree(ctl.tables);
 	return result;
 }
 

@@ -181,6 +181,8 @@ static int __init pt_reclaim_init(void)
 	}
 
 	err = pt_reclaim_registry_init();
+	if (!err)
+		err = pt_reclaim_shrinker_init();
 	if (err)
 		return err;
 	available = true;

@@ -85,7 +85,7 @@ static noinline unsigned int find_look_closer(struct pt_reclaim_control *ctl,
 	if (used == PTRS_PER_PTE) {
 		find_empty(ctl, upper, ptdesc, addr, marked);
 		/* A full batch ends the stretch. */
-		return ctl->nr == PT_RECLAIM_BATCH ? FIND_ENTRIES : used;
+		return ctl->nr == ctl->max_nr ? FIND_ENTRIES : used;
 	}
 	WRITE_ONCE(ptdesc->pt_last_used, used);
 	if (READ_ONCE(ptdesc->pt_empty_since))

@@ -7,15 +7,18 @@
  *   process.c /proc/<pid>/pt_reclaim
  *   core.c    the system's mode, prctl
  *   vma.c     madvise(MADV_PT_RECLAIMABLE), MADV_PT_UNRECLAIMABLE
+ *   shrink.c  memory reclaim, which cannot wait for the thread
  *   thread.c  the thread, its CPU time and its sleep
  *   advise.c  madvise(MADV_PT_RECLAIM)
  *   mark.c    somebody has zapped entries
  *   scan.c    who is visited, and how far the present round has come
+ *   offer.c   who has tables for memory reclaim
  *   table.c   confirm, detach, flush and free tables
  *   find.c    find them, without locks
  *   policy.c  who takes part, which VMAs are fit
  *
- * table.h has what find.c, mark.c and table.c know about one table.
+ * table.h has what find.c, mark.c and table.c know about one table, registry.h
+ * what scan.c and offer.c know about an mm that is visited.
  */
 #ifndef _MM_PT_RECLAIM_INTERNAL_H
 #define _MM_PT_RECLAIM_INTERNAL_H
@@ -110,8 +113,13 @@ struct pt_reclaim_stats {
  *	ask whether the mm takes part. Looks at all tables, and leaves it to the
  *	thread to clear the marks of PMD tables.
  * @sweep: Look at all tables, and not just at those that are marked.
- * @nr: Number of tables found empty and not yet dealt with.
+ * @no_naps: Do not wait a moment for mmap_lock, either; end there if it is not free.
+ * @taken: Where tables go that no CPU knows any more, through ptdesc->pt_list;
+ *	the caller frees them, with pt_reclaim_free_taken(). NULL: they are freed
+ *	through RCU.
  * @stats: What the walk has done.
+ * @nr: Number of tables found empty and not yet dealt with.
+ * @max_nr: Room in @tables. With so many it is time to deal with them.
  * @tables: First address of each of the @nr tables.
  *
  * Belongs to the one task that walks; no lock.
@@ -124,16 +132,40 @@ struct pt_reclaim_control {
 	unsigned long min_age;
 	bool sync;
 	bool sweep;
-	unsigned int nr;
+	bool no_naps;
+	struct list_head *taken;
 	struct pt_reclaim_stats stats;
-	unsigned long tables[PT_RECLAIM_BATCH];
+	unsigned int nr;
+	unsigned int max_nr;
+	unsigned long *tables;
 };
 
 enum pt_reclaim_result pt_reclaim_range(struct pt_reclaim_control *ctl);
+void pt_reclaim_free_taken(struct list_head *taken, bool now);
+unsigned long pt_reclaim_given_to_rcu(void);
+bool pt_reclaim_freed_by_rcu(unsigned long given);
+extern struct wait_queue_head pt_reclaim_memory_wait;
+void pt_reclaim_wake_waiters(void);
+pmd_t *pt_reclaim_find_pmd(struct mm_struct *mm, unsigned long addr);
 
 /* find.c */
 
 void pt_reclaim_find(struct pt_reclaim_control *ctl);
+
+/* offer.c */
+
+struct shrinker;
+
+int pt_reclaim_offers_init(struct shrinker *shrinker);
+unsigned long pt_reclaim_offered(int nid, struct mem_cgroup *memcg);
+bool pt_reclaim_in_hands(int nid, struct mem_cgroup *memcg);
+unsigned long pt_reclaim_nr_offers(int nid, struct mem_cgroup *memcg);
+struct mm_struct *pt_reclaim_next_offer(int nid, struct mem_cgroup *memcg);
+bool pt_reclaim_offer_begin(struct mm_struct *mm, unsigned long *addr);
+void pt_reclaim_offer_progress(struct mm_struct *mm, unsigned long addr,
+			       bool finished,
+			       const struct pt_reclaim_stats *stats);
+void pt_reclaim_offer_end(struct mm_struct *mm, bool given_to_rcu);
 
 /* scan.c */
 
@@ -182,6 +214,7 @@ int pt_reclaim_registry_init(void);
 void pt_reclaim_registry_update(void);
 void pt_reclaim_registry_update_mm(struct mm_struct *mm);
 bool pt_reclaim_register_marked(struct mm_struct *mm);
+void pt_reclaim_first_mark(struct mm_struct *mm, int nid);
 void pt_reclaim_get_mm_state(struct mm_struct *mm,
 			     struct pt_reclaim_mm_state *state);
 int pt_reclaim_set_mm_delay(struct mm_struct *mm, unsigned int msecs);
@@ -199,19 +232,31 @@ void pt_reclaim_set_tables_to_scan(unsigned int nr);
 void pt_reclaim_scan_begin(void);
 bool pt_reclaim_scan_step(unsigned int sleep_millisecs, bool everybody,
 			  struct pt_reclaim_round *round);
+bool pt_reclaim_work_trybegin(void);
+void pt_reclaim_work_end(void);
 void pt_reclaim_scan_quiesce(void);
+
+/* mark.c */
+
+void pt_reclaim_mark_again(struct mm_struct *mm, unsigned long addr);
 
 /* thread.c */
 
 int kptreclaimd_start(void);
 void kptreclaimd_stop(void);
 void kptreclaimd_wake(void);
+void kptreclaimd_hurry(void);
 void kptreclaimd_settings_changed(void);
 unsigned int pt_reclaim_get_sleep_millisecs(void);
 void pt_reclaim_set_sleep_millisecs(unsigned int msecs);
 unsigned int pt_reclaim_present_sleep_millisecs(void);
 unsigned int pt_reclaim_get_max_cpu_percent(void);
 void pt_reclaim_set_max_cpu_percent(unsigned int percent);
+
+/* shrink.c */
+
+int pt_reclaim_shrinker_init(void);
+unsigned long pt_reclaim_nr_shrunk(void);
 
 /* advise.c */
 

@@ -28,14 +28,16 @@ static bool mark_wanted(struct mm_struct *mm)
  * or that comes back from under a huge page, brings its mark along to where none
  * is above it.
  */
-static void mark_upper(struct mm_struct *mm, struct ptdesc *upper, bool count)
+static void mark_upper(struct mm_struct *mm, struct ptdesc *upper,
+		       struct ptdesc *ptdesc, bool count)
 {
 	if (!READ_ONCE(upper->pt_marked)) {
 		xchg(&upper->pt_marked, 1);
 		count = true;
 	}
-	if (count || !atomic_read(&mm->pt_reclaim_marks))
-		atomic_inc(&mm->pt_reclaim_marks);
+	if ((count || !atomic_read(&mm->pt_reclaim_marks)) &&
+	    atomic_inc_return(&mm->pt_reclaim_marks) == 1)
+		pt_reclaim_first_mark(mm, page_to_nid(ptdesc_page(ptdesc)));
 }
 
 /**
@@ -51,6 +53,7 @@ static void mark_upper(struct mm_struct *mm, struct ptdesc *upper, bool count)
  */
 void __pt_reclaim_mark(struct mm_struct *mm, pmd_t *pmdp)
 {
+	struct ptdesc *ptdesc;
 	pmd_t pmd;
 
 	if (!mark_wanted(mm))
@@ -58,9 +61,32 @@ void __pt_reclaim_mark(struct mm_struct *mm, pmd_t *pmdp)
 
 	rcu_read_lock();
 	pmd = pmdp_get_lockless(pmdp);
-	if (likely(pmd_is_table(pmd)))
-		mark_upper(mm, pmds_ptdesc(pmdp),
-			   !xchg(&pmd_table_ptdesc(pmd)->pt_marked, 1));
+	if (likely(pmd_is_table(pmd))) {
+		ptdesc = pmd_table_ptdesc(pmd);
+		mark_upper(mm, pmds_ptdesc(pmdp), ptdesc,
+			   !xchg(&ptdesc->pt_marked, 1));
+	}
+	rcu_read_unlock();
+}
+
+/**
+ * pt_reclaim_mark_again() - a walk ends here, and nobody may go on with it
+ * @mm: Whose tables; the caller holds mm_count.
+ * @addr: Where it would go on. A walk that comes to a PMD table clears its mark, and
+ *	nobody would see the tables behind @addr.
+ *
+ * Context: Any but interrupts.
+ */
+void pt_reclaim_mark_again(struct mm_struct *mm, unsigned long addr)
+{
+	pmd_t *pmdp;
+
+	if (!(addr & ~PUD_MASK))
+		return;
+	rcu_read_lock();
+	pmdp = pt_reclaim_find_pmd(mm, addr);
+	if (pmdp)
+		mark_upper(mm, pmds_ptdesc(pmdp), pmds_ptdesc(pmdp), true);
 	rcu_read_unlock();
 }
 
@@ -98,6 +124,6 @@ void __pt_reclaim_mark_pmds(struct mm_struct *mm, pud_t *pud)
 
 	if (mark_wanted(mm)) {
 		xchg(&upper->pt_marked, 1);
-		mark_upper(mm, upper, true);
+		mark_upper(mm, upper, upper, true);
 	}
 }

@@ -6,20 +6,18 @@
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/oom.h>
+#include <linux/rwsem.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
-#include <linux/spinlock.h>
-#include <linux/timerqueue.h>
+#include <linux/topology.h>
 #include <linux/vmstat.h>
 
-#include "../mm_slot.h"
 #include "internal.h"
+#include "registry.h"
 
 #include <trace/events/pt_reclaim.h>
-
-#define MM_SLOTS_HASH_BITS	10
 
 /*
  * Tables looked at before the thread asks whether it should stop, freeze, or
@@ -44,45 +42,10 @@
  */
 #define NR_DUE_CLASSES		16
 
-/**
- * struct visited_mm - a registered mm, or one with settings of its own
- * @slot: What it is found with. The first member, as mm_slot_alloc() and
- *	mm_slot_free() need it. Its list is &quiet, &delayed, &parked or one of
- *	&due.
- * @timer: When it is to be asked for marks, in &delays while it is in &delayed.
- * @address: Where its visit goes on; 0: where the next one begins.
- * @left: What is left of the present visit's budget; 0: none has begun.
- * @turn: How many tables may be looked at before the others have their turn.
- * @round: The last round in which it was asked for marks.
- * @sweep: The next visit that begins is to look at all tables.
- * @sweeping: The present one does.
- * @parked: It does not take part, and is here for its settings alone.
- * @due: It is in &due.
- * @state: For people.
- */
-struct visited_mm {
-	struct mm_slot slot;
-	struct timerqueue_node timer;
-	unsigned long address;
-	unsigned long left;
-	unsigned int turn;
-	unsigned int round;
-	bool sweep;
-	bool sweeping;
-	bool parked;
-	bool due;
-	struct pt_reclaim_mm_state state;
-};
-
 static struct kmem_cache *mm_slot_cache __ro_after_init;
 
-/*
- * Protects the registry, its lists and what is in its slots, and the writing of
- * MMF_PT_RECLAIM, which says that an mm has a slot. It has its mm_count raised by
- * one then. Nests inside task_lock() and the PTE lock.
- */
-static DEFINE_SPINLOCK(registry_lock);
-static DEFINE_READ_MOSTLY_HASHTABLE(mm_slots_hash, MM_SLOTS_HASH_BITS);
+DEFINE_SPINLOCK(pt_reclaim_registry_lock);
+DEFINE_READ_MOSTLY_HASHTABLE(pt_reclaim_mm_slots, PT_RECLAIM_MM_SLOTS_BITS);
 
 /* Those who were asked in this round are at the end, and so is who comes anew. */
 static LIST_HEAD(quiet);
@@ -106,6 +69,7 @@ static unsigned int round_number;
 /* The thread's own. */
 static bool round_is_on;
 static unsigned int rounds_since_sweep;
+static unsigned long round_counted;
 
 /* Written by sysfs, read by the thread: each is a value by itself. */
 static unsigned int tables_to_scan = 65536;
@@ -115,14 +79,14 @@ static unsigned int sweep_rounds = 360;
 static DEFINE_MUTEX(chunk_mutex);
 
 /* The thread's, under chunk_mutex: too large for its stack. */
-static struct pt_reclaim_control scan_ctl;
+static unsigned long scan_tables[PT_RECLAIM_BATCH];
+static struct pt_reclaim_control scan_ctl = {
+	.max_nr = ARRAY_SIZE(scan_tables),
+	.tables = scan_tables,
+};
 
-static struct visited_mm *slot_visited(struct mm_slot *slot)
-{
-	static_assert(offsetof(struct visited_mm, slot) == 0);
-
-	return mm_slot_entry(slot, struct visited_mm, slot);
-}
+/* Held for read by others who work by the mode; for write to wait for their end. */
+static DECLARE_RWSEM(work_sem);
 
 static void stop_timer(struct visited_mm *visited)
 {
@@ -135,7 +99,7 @@ static void put_to_rest(struct visited_mm *visited)
 {
 	struct list_head *list = &quiet;
 
-	lockdep_assert_held(&registry_lock);
+	lockdep_assert_held(&pt_reclaim_registry_lock);
 
 	visited->due = false;
 	stop_timer(visited);
@@ -150,7 +114,7 @@ static void put_to_rest(struct visited_mm *visited)
 
 static void set_due(struct visited_mm *visited, struct list_head *list)
 {
-	lockdep_assert_held(&registry_lock);
+	lockdep_assert_held(&pt_reclaim_registry_lock);
 
 	visited->due = true;
 	stop_timer(visited);
@@ -164,7 +128,7 @@ static u64 delay_jiffies(struct visited_mm *visited)
 
 static void count_mm(struct visited_mm *visited, int by)
 {
-	lockdep_assert_held(&registry_lock);
+	lockdep_assert_held(&pt_reclaim_registry_lock);
 
 	visited->state.registered = by > 0;
 	WRITE_ONCE(nr_mms, nr_mms + by);
@@ -179,6 +143,7 @@ static void park(struct visited_mm *visited)
 	visited->left = 0;
 	visited->turn = 0;
 	put_to_rest(visited);
+	pt_reclaim_withdraw(visited);
 }
 
 /* It takes part again, and what it has zapped meanwhile may not be marked. */
@@ -191,6 +156,7 @@ static void unpark(struct visited_mm *visited)
 	visited->timer.expires = get_jiffies_64();
 	count_mm(visited, 1);
 	put_to_rest(visited);
+	pt_reclaim_update_offer(visited);
 }
 
 static bool has_settings(struct visited_mm *visited)
@@ -209,7 +175,7 @@ static bool has_settings(struct visited_mm *visited)
  */
 static bool registry_insert(struct mm_struct *mm, struct mm_slot *slot)
 {
-	lockdep_assert_held(&registry_lock);
+	lockdep_assert_held(&pt_reclaim_registry_lock);
 
 	set_bit(MMF_PT_RECLAIM, &mm->flags);
 	/* Pairs with atomic_dec_and_test() of mm_users. */
@@ -221,22 +187,27 @@ static bool registry_insert(struct mm_struct *mm, struct mm_slot *slot)
 
 	mmgrab(mm);
 	slot_visited(slot)->round = round_number;
-	mm_slot_insert(mm_slots_hash, mm, slot);
+	mm_slot_insert(pt_reclaim_mm_slots, mm, slot);
 	INIT_LIST_HEAD(&slot->mm_node);
 	timerqueue_init(&slot_visited(slot)->timer);
+	INIT_LIST_HEAD(&slot_visited(slot)->offer.lru);
+	slot_visited(slot)->offer.nid = numa_mem_id();
+	slot_visited(slot)->offer.given = pt_reclaim_given_to_rcu();
 	count_mm(slot_visited(slot), 1);
 	put_to_rest(slot_visited(slot));
+	pt_reclaim_update_offer(slot_visited(slot));
 	return true;
 }
 
 /* The caller drops the mm and frees the slot after it has unlocked. */
 static void registry_remove(struct mm_slot *slot)
 {
-	lockdep_assert_held(&registry_lock);
+	lockdep_assert_held(&pt_reclaim_registry_lock);
 
 	hash_del(&slot->hash);
 	list_del(&slot->mm_node);
 	stop_timer(slot_visited(slot));
+	pt_reclaim_withdraw(slot_visited(slot));
 	clear_bit(MMF_PT_RECLAIM, &slot->mm->flags);
 	if (!slot_visited(slot)->parked)
 		count_mm(slot_visited(slot), -1);
@@ -281,10 +252,10 @@ static void register_mm(struct mm_struct *mm, gfp_t gfp, bool sweep)
 	}
 	visited->sweep = sweep;
 
-	spin_lock(&registry_lock);
+	spin_lock(&pt_reclaim_registry_lock);
 	if (registry_lacks(mm))
 		inserted = registry_insert(mm, &visited->slot);
-	spin_unlock(&registry_lock);
+	spin_unlock(&pt_reclaim_registry_lock);
 
 	if (!inserted)
 		mm_slot_free(mm_slot_cache, visited);
@@ -314,6 +285,44 @@ bool pt_reclaim_register_marked(struct mm_struct *mm)
 }
 
 /**
+ * pt_reclaim_first_mark() - an mm that had no marks has one
+ * @mm: The mm; the caller makes sure that it does not go away.
+ * @nid: The node of the table.
+ *
+ * Context: Any but interrupts; spin locks may be held. May allocate, without waiting.
+ */
+void pt_reclaim_first_mark(struct mm_struct *mm, int nid)
+{
+	struct visited_mm *visited;
+
+	spin_lock(&pt_reclaim_registry_lock);
+	visited = mm_visited(mm);
+	if (visited) {
+		pt_reclaim_withdraw(visited);
+		visited->offer.nid = nid;
+		pt_reclaim_update_offer(visited);
+	}
+	spin_unlock(&pt_reclaim_registry_lock);
+}
+
+/**
+ * __pt_reclaim_attach() - the process of an mm has gone to another memory cgroup
+ * @mm: The mm; the caller makes sure that it does not go away.
+ *
+ * Context: Process context; task_lock() may be held.
+ */
+void __pt_reclaim_attach(struct mm_struct *mm)
+{
+	struct visited_mm *visited;
+
+	spin_lock(&pt_reclaim_registry_lock);
+	visited = mm_visited(mm);
+	if (visited)
+		pt_reclaim_update_offer(visited);
+	spin_unlock(&pt_reclaim_registry_lock);
+}
+
+/**
  * __pt_reclaim_exit() - have an mm visited no more
  * @mm: The mm; the caller holds mm_count besides the registry.
  *
@@ -323,11 +332,11 @@ void __pt_reclaim_exit(struct mm_struct *mm)
 {
 	struct mm_slot *slot;
 
-	spin_lock(&registry_lock);
-	slot = mm_slot_lookup(mm_slots_hash, mm);
+	spin_lock(&pt_reclaim_registry_lock);
+	slot = mm_slot_lookup(pt_reclaim_mm_slots, mm);
 	if (slot)
 		registry_remove(slot);
-	spin_unlock(&registry_lock);
+	spin_unlock(&pt_reclaim_registry_lock);
 
 	if (slot)
 		drop_slot(slot);
@@ -342,7 +351,7 @@ static bool registry_follow(struct mm_slot *slot)
 	struct visited_mm *visited = slot_visited(slot);
 	bool admitted = pt_reclaim_mm_admitted(slot->mm);
 
-	lockdep_assert_held(&registry_lock);
+	lockdep_assert_held(&pt_reclaim_registry_lock);
 
 	if (admitted && visited->parked)
 		unpark(visited);
@@ -371,14 +380,14 @@ void pt_reclaim_registry_update_mm(struct mm_struct *mm)
 
 	register_mm(mm, GFP_KERNEL, true);
 
-	spin_lock(&registry_lock);
-	slot = mm_slot_lookup(mm_slots_hash, mm);
+	spin_lock(&pt_reclaim_registry_lock);
+	slot = mm_slot_lookup(pt_reclaim_mm_slots, mm);
 	if (slot && registry_follow(slot)) {
 		/* A thread that zaps may have been first, and wants no sweep. */
 		slot_visited(slot)->sweep = true;
 		slot = NULL;
 	}
-	spin_unlock(&registry_lock);
+	spin_unlock(&pt_reclaim_registry_lock);
 
 	if (slot)
 		drop_slot(slot);
@@ -388,7 +397,7 @@ static void prune_list(struct list_head *list, struct list_head *removed)
 {
 	struct mm_slot *slot, *next;
 
-	lockdep_assert_held(&registry_lock);
+	lockdep_assert_held(&pt_reclaim_registry_lock);
 
 	list_for_each_entry_safe(slot, next, list, mm_node) {
 		if (!registry_follow(slot))
@@ -402,13 +411,13 @@ static void registry_prune(void)
 	LIST_HEAD(removed);
 	int class;
 
-	spin_lock(&registry_lock);
+	spin_lock(&pt_reclaim_registry_lock);
 	prune_list(&parked, &removed);
 	prune_list(&quiet, &removed);
 	prune_list(&delayed, &removed);
 	for (class = 0; class < NR_DUE_CLASSES; class++)
 		prune_list(&due[class], &removed);
-	spin_unlock(&registry_lock);
+	spin_unlock(&pt_reclaim_registry_lock);
 
 	drop_slots(&removed);
 }
@@ -420,8 +429,8 @@ static bool register_one(struct mm_struct *mm, struct list_head *spares,
 	struct mm_slot *slot;
 	bool done = true;
 
-	spin_lock(&registry_lock);
-	slot = mm_slot_lookup(mm_slots_hash, mm);
+	spin_lock(&pt_reclaim_registry_lock);
+	slot = mm_slot_lookup(pt_reclaim_mm_slots, mm);
 	if (!slot && registry_lacks(mm)) {
 		slot = list_first_entry_or_null(spares, struct mm_slot, mm_node);
 		if (slot)
@@ -435,7 +444,7 @@ static bool register_one(struct mm_struct *mm, struct list_head *spares,
 	}
 	if (slot && sweep)
 		slot_visited(slot)->sweep = true;
-	spin_unlock(&registry_lock);
+	spin_unlock(&pt_reclaim_registry_lock);
 	return done;
 }
 
@@ -564,9 +573,9 @@ static unsigned long visit_budget(struct mm_struct *mm)
 }
 
 /* The class of an mm with so many marks; one that is only swept has none. */
-static unsigned int due_class(unsigned int marks)
+static unsigned int due_class(unsigned long marks)
 {
-	return clamp(fls(marks), 1, NR_DUE_CLASSES - 1);
+	return clamp(fls_long(marks), 1U, NR_DUE_CLASSES - 1U);
 }
 
 /*
@@ -582,8 +591,10 @@ static void ask(struct visited_mm *visited)
 	stop_timer(visited);
 	visited->timer.expires = get_jiffies_64() + delay_jiffies(visited);
 	marks = atomic_read(&mm->pt_reclaim_marks);
-	if (marks || visited->sweep || visited->address)
-		set_due(visited, &due[due_class(marks)]);
+	if (marks || visited->sweep || visited->address ||
+	    visited->offer.evidence)
+		set_due(visited, &due[due_class(marks +
+						visited->offer.evidence)]);
 	else
 		put_to_rest(visited);
 }
@@ -597,7 +608,7 @@ static unsigned int ask_delayed(unsigned int nr)
 	u64 now = get_jiffies_64();
 	struct timerqueue_node *timer;
 
-	lockdep_assert_held(&registry_lock);
+	lockdep_assert_held(&pt_reclaim_registry_lock);
 
 	while (nr && (timer = timerqueue_getnext(&delays)) &&
 	       timer->expires <= now) {
@@ -612,7 +623,7 @@ static unsigned int ask_quiet(unsigned int nr)
 {
 	struct visited_mm *visited;
 
-	lockdep_assert_held(&registry_lock);
+	lockdep_assert_held(&pt_reclaim_registry_lock);
 
 	while (nr && !list_empty(&quiet)) {
 		visited = slot_visited(list_first_entry(&quiet, struct mm_slot,
@@ -630,11 +641,11 @@ static bool ask_for_marks(bool everybody)
 {
 	unsigned int left;
 
-	spin_lock(&registry_lock);
+	spin_lock(&pt_reclaim_registry_lock);
 	left = ask_delayed(ASK_CHUNK);
 	if (everybody)
 		left = ask_quiet(left);
-	spin_unlock(&registry_lock);
+	spin_unlock(&pt_reclaim_registry_lock);
 	return left < ASK_CHUNK;
 }
 
@@ -643,7 +654,7 @@ static struct visited_mm *first_due(void)
 {
 	int class;
 
-	lockdep_assert_held(&registry_lock);
+	lockdep_assert_held(&pt_reclaim_registry_lock);
 
 	for (class = NR_DUE_CLASSES - 1; class >= 0; class--) {
 		if (!list_empty(&due[class]))
@@ -662,7 +673,7 @@ static void visit_begins(struct visited_mm *visited)
 {
 	struct mm_struct *mm = visited->slot.mm;
 
-	lockdep_assert_held(&registry_lock);
+	lockdep_assert_held(&pt_reclaim_registry_lock);
 
 	visited->left = visit_budget(mm);
 	visited->state.visits++;
@@ -673,7 +684,11 @@ static void visit_begins(struct visited_mm *visited)
 		return;
 	visited->sweeping = visited->sweep;
 	visited->sweep = false;
-	atomic_xchg(&mm->pt_reclaim_marks, 0);
+	/* What memory reclaim has left in the middle is marked, and seen too. */
+	visited->offer.address = 0;
+	WRITE_ONCE(visited->evidence, visited->offer.evidence +
+		   atomic_xchg(&mm->pt_reclaim_marks, 0));
+	WRITE_ONCE(visited->offer.evidence, 0);
 }
 
 /* One sleep, but no more than a second: then every fault has had its chance. */
@@ -683,6 +698,9 @@ static unsigned long min_age(struct visited_mm *visited,
 	unsigned int msecs = visited->state.settings.delay_millisecs ?:
 			     sleep_millisecs;
 
+	/* Where memory is scarce one look is enough. */
+	if (visited->offer.hurried)
+		return 0;
 	return max(1UL, msecs_to_jiffies(min(msecs, 1000U)));
 }
 
@@ -700,13 +718,14 @@ static bool visit_get(struct pt_reclaim_control *ctl,
 {
 	struct visited_mm *visited;
 
-	spin_lock(&registry_lock);
+	spin_lock(&pt_reclaim_registry_lock);
 	visited = first_due();
 	if (visited) {
 		if (!visited->turn)
 			visited->turn = turn(visited);
 		if (!visited->left)
 			visit_begins(visited);
+		WRITE_ONCE(visited->offer.thread_at_work, true);
 		ctl->mm = visited->slot.mm;
 		mmgrab(ctl->mm);
 		ctl->addr = visited->address;
@@ -715,17 +734,19 @@ static bool visit_get(struct pt_reclaim_control *ctl,
 		ctl->budget = min3(SCAN_CHUNK, visited->left,
 				   (unsigned long)visited->turn);
 	}
-	spin_unlock(&registry_lock);
+	spin_unlock(&pt_reclaim_registry_lock);
 	return visited;
 }
 
 static void add_to_state(struct visited_mm *visited,
 			 const struct pt_reclaim_stats *stats)
 {
-	lockdep_assert_held(&registry_lock);
+	lockdep_assert_held(&pt_reclaim_registry_lock);
 
 	visited->state.scanned += stats->scanned;
 	visited->state.reclaimed += stats->reclaimed;
+	if (stats->reclaimed)
+		WRITE_ONCE(visited->offer.given, pt_reclaim_given_to_rcu());
 }
 
 /*
@@ -739,11 +760,13 @@ static void visit_put(struct pt_reclaim_control *ctl, unsigned long used,
 {
 	struct visited_mm *visited;
 	struct mm_slot *slot;
+	bool suspended = false;
 
-	spin_lock(&registry_lock);
-	slot = mm_slot_lookup(mm_slots_hash, ctl->mm);
+	spin_lock(&pt_reclaim_registry_lock);
+	slot = mm_slot_lookup(pt_reclaim_mm_slots, ctl->mm);
 	if (slot && slot_visited(slot)->left) {
 		visited = slot_visited(slot);
+		WRITE_ONCE(visited->offer.thread_at_work, false);
 		add_to_state(visited, &ctl->stats);
 		visited->state.busy += ctl->stats.busy;
 		visited->state.raced += ctl->stats.raced;
@@ -752,6 +775,13 @@ static void visit_put(struct pt_reclaim_control *ctl, unsigned long used,
 		visited->address = finished ? 0 : ctl->addr;
 		visited->left = finished ? 0 : visited->left - used;
 		visited->turn -= used;
+		if (finished)
+			visited->offer.hurried = false;
+		WRITE_ONCE(visited->evidence, finished ? 0 :
+			   max(visited->evidence, ctl->stats.scanned) -
+			   ctl->stats.scanned);
+		pt_reclaim_update_offer(visited);
+		suspended = !finished && (!visited->left || !visited->turn);
 		if (!visited->left) {
 			visited->turn = 0;
 			put_to_rest(visited);
@@ -759,7 +789,11 @@ static void visit_put(struct pt_reclaim_control *ctl, unsigned long used,
 			set_due(visited, &due[0]);
 		}
 	}
-	spin_unlock(&registry_lock);
+	spin_unlock(&pt_reclaim_registry_lock);
+	pt_reclaim_wake_waiters();
+	/* For memory reclaim, which may come before the visit goes on. */
+	if (suspended)
+		pt_reclaim_mark_again(ctl->mm, ctl->addr);
 	mmdrop(ctl->mm);
 }
 
@@ -795,22 +829,27 @@ static bool scan_chunk(unsigned int sleep_millisecs,
 void pt_reclaim_scan_begin(void)
 {
 	round_is_on = false;
+	round_counted = jiffies - MAX_JIFFY_OFFSET;
 }
 
-static void round_begins(bool everybody)
+/* Rounds that memory reclaim asks for come too soon to be counted. */
+static void round_begins(unsigned int sleep_millisecs, bool everybody)
 {
 	unsigned int rounds = pt_reclaim_get_sweep_rounds();
 
-	if (everybody)
+	if (everybody && time_after_eq(jiffies, round_counted +
+				       msecs_to_jiffies(sleep_millisecs))) {
+		round_counted = jiffies;
 		rounds_since_sweep++;
+	}
 	if (everybody && rounds && rounds_since_sweep >= rounds) {
 		rounds_since_sweep = 0;
 		register_running(true);
 	}
 
-	spin_lock(&registry_lock);
+	spin_lock(&pt_reclaim_registry_lock);
 	round_number++;
-	spin_unlock(&registry_lock);
+	spin_unlock(&pt_reclaim_registry_lock);
 	round_is_on = true;
 }
 
@@ -845,7 +884,7 @@ bool pt_reclaim_scan_step(unsigned int sleep_millisecs, bool everybody,
 	bool more;
 
 	if (!round_is_on)
-		round_begins(everybody);
+		round_begins(sleep_millisecs, everybody);
 	if (ask_for_marks(everybody))
 		return true;
 
@@ -870,11 +909,11 @@ unsigned long pt_reclaim_next_delayed(void)
 	struct timerqueue_node *timer;
 	u64 now = get_jiffies_64();
 
-	spin_lock(&registry_lock);
+	spin_lock(&pt_reclaim_registry_lock);
 	timer = timerqueue_getnext(&delays);
 	if (timer)
 		next = timer->expires > now ? timer->expires - now : 0;
-	spin_unlock(&registry_lock);
+	spin_unlock(&pt_reclaim_registry_lock);
 	return next;
 }
 
@@ -883,11 +922,11 @@ static void sweep_mm(struct mm_struct *mm)
 {
 	struct mm_slot *slot;
 
-	spin_lock(&registry_lock);
-	slot = mm_slot_lookup(mm_slots_hash, mm);
+	spin_lock(&pt_reclaim_registry_lock);
+	slot = mm_slot_lookup(pt_reclaim_mm_slots, mm);
 	if (slot)
 		slot_visited(slot)->sweep = true;
-	spin_unlock(&registry_lock);
+	spin_unlock(&pt_reclaim_registry_lock);
 }
 
 /*
@@ -933,8 +972,8 @@ static unsigned long grab_mms(struct mm_struct **mms, unsigned long max)
 	unsigned long nr = 0;
 	int bucket;
 
-	spin_lock(&registry_lock);
-	hash_for_each(mm_slots_hash, bucket, slot, hash) {
+	spin_lock(&pt_reclaim_registry_lock);
+	hash_for_each(pt_reclaim_mm_slots, bucket, slot, hash) {
 		if (nr == max)
 			break;
 		if (slot_visited(slot)->parked)
@@ -942,7 +981,7 @@ static unsigned long grab_mms(struct mm_struct **mms, unsigned long max)
 		mmgrab(slot->mm);
 		mms[nr++] = slot->mm;
 	}
-	spin_unlock(&registry_lock);
+	spin_unlock(&pt_reclaim_registry_lock);
 	return nr;
 }
 
@@ -992,11 +1031,14 @@ void pt_reclaim_account(struct mm_struct *mm,
 
 	if (!pt_reclaim_registered(mm))
 		return;
-	spin_lock(&registry_lock);
-	slot = mm_slot_lookup(mm_slots_hash, mm);
-	if (slot)
+	spin_lock(&pt_reclaim_registry_lock);
+	slot = mm_slot_lookup(pt_reclaim_mm_slots, mm);
+	if (slot) {
 		add_to_state(slot_visited(slot), stats);
-	spin_unlock(&registry_lock);
+		/* The walk counted in the mm what it left, but did not list it. */
+		pt_reclaim_update_offer(slot_visited(slot));
+	}
+	spin_unlock(&pt_reclaim_registry_lock);
 }
 
 /**
@@ -1011,13 +1053,13 @@ void pt_reclaim_get_mm_state(struct mm_struct *mm,
 {
 	struct mm_slot *slot;
 
-	spin_lock(&registry_lock);
-	slot = mm_slot_lookup(mm_slots_hash, mm);
+	spin_lock(&pt_reclaim_registry_lock);
+	slot = mm_slot_lookup(pt_reclaim_mm_slots, mm);
 	if (slot)
 		*state = slot_visited(slot)->state;
 	else
 		*state = (struct pt_reclaim_mm_state){ };
-	spin_unlock(&registry_lock);
+	spin_unlock(&pt_reclaim_registry_lock);
 }
 
 /*
@@ -1034,8 +1076,8 @@ static int set_mm(struct mm_struct *mm,
 	if (!spare)
 		return -ENOMEM;
 
-	spin_lock(&registry_lock);
-	slot = mm_slot_lookup(mm_slots_hash, mm);
+	spin_lock(&pt_reclaim_registry_lock);
+	slot = mm_slot_lookup(pt_reclaim_mm_slots, mm);
 	if (!slot && value && registry_insert(mm, spare)) {
 		slot = spare;
 		spare = NULL;
@@ -1049,7 +1091,7 @@ static int set_mm(struct mm_struct *mm,
 		else if (registry_follow(slot))
 			slot = NULL;
 	}
-	spin_unlock(&registry_lock);
+	spin_unlock(&pt_reclaim_registry_lock);
 
 	if (slot)
 		drop_slot(slot);
@@ -1158,10 +1200,34 @@ void pt_reclaim_set_tables_to_scan(unsigned int nr)
 }
 
 /**
- * pt_reclaim_scan_quiesce() - wait for the chunk that the thread is working on
+ * pt_reclaim_work_trybegin() - take tables by the mode of the system
  *
- * What was true for the thread to see before this call is what it acts on after
- * it.
+ * For others than the thread. To be paired with pt_reclaim_work_end().
+ *
+ * Context: Process context.
+ *
+ * Return: false if the mode is being changed.
+ */
+bool pt_reclaim_work_trybegin(void)
+{
+	return down_read_trylock(&work_sem);
+}
+
+/**
+ * pt_reclaim_work_end() - nothing more is taken
+ *
+ * Context: Process context.
+ */
+void pt_reclaim_work_end(void)
+{
+	up_read(&work_sem);
+}
+
+/**
+ * pt_reclaim_scan_quiesce() - wait for who takes tables by the mode
+ *
+ * The thread, in the chunk that it is working on, and others. What was true for them
+ * to see before this call is what they act on after it.
  *
  * Context: Process context, may sleep.
  */
@@ -1169,6 +1235,8 @@ void pt_reclaim_scan_quiesce(void)
 {
 	mutex_lock(&chunk_mutex);
 	mutex_unlock(&chunk_mutex);
+	down_write(&work_sem);
+	up_write(&work_sem);
 }
 
 /**

@@ -202,6 +202,14 @@ static ssize_t tables_reclaimed_show(struct kobject *kobj,
 }
 PT_RECLAIM_ATTR_RO(tables_reclaimed);
 
+static ssize_t tables_reclaimed_pressure_show(struct kobject *kobj,
+					      struct kobj_attribute *attr,
+					      char *buf)
+{
+	return sysfs_emit(buf, "%lu\n", pt_reclaim_nr_shrunk());
+}
+PT_RECLAIM_ATTR_RO(tables_reclaimed_pressure);
+
 static struct attribute *pt_reclaim_attrs[] = {
 	&enabled_attr.attr,
 	&scan_sleep_millisecs_attr.attr,
@@ -214,6 +222,7 @@ static struct attribute *pt_reclaim_attrs[] = {
 	&full_scans_attr.attr,
 	&tables_scanned_attr.attr,
 	&tables_reclaimed_attr.attr,
+	&tables_reclaimed_pressure_attr.attr,
 	NULL,
 };
 

@@ -35,8 +35,8 @@
  * him, see flush_for_reclaim() and flush_stale_entries().
  *
  * Free. Through RCU, always: pte_offset_map() returns under rcu_read_lock()
- * alone. The rcu_head is in the ptdesc, so there is nothing to allocate. Even
- * the flush does not make the grace period superfluous, not even for hardware:
+ * alone. The rcu_head is in the ptdesc, so there is nothing to allocate. (Or, where
+ * memory is scarce, by hand after a grace period.) Even the flush does not make the grace period superfluous, not even for hardware:
  * switch_mm_irqs_off() leaves mm_cpumask() before it loads the new CR3.
  */
 
@@ -51,7 +51,9 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/vmstat.h>
+#include <linux/wait.h>
 
+#include <asm/pgalloc.h>
 #include <asm/tlb.h>
 
 #include "../internal.h"
@@ -85,12 +87,20 @@
 #define LOCK_NAP_MIN_USECS	20
 #define LOCK_NAP_MAX_USECS	100
 
-/*
- * The PMD entry for @addr, NULL if there is none. Under a VMA that is not fit an
- * upper entry may be a leaf, at any moment: mm_find_pmd() would take what is in
- * the page for a PMD table. So each level is read once. RCU keeps the tables.
+/**
+ * pt_reclaim_find_pmd() - the PMD entry for an address
+ * @mm: Whose.
+ * @addr: The address, below the end of what @mm can map.
+ *
+ * Under a VMA that is not fit, or without any lock, an upper entry may be a leaf, at
+ * any moment: mm_find_pmd() would take what is in the page for a PMD table. So each
+ * level is read once.
+ *
+ * Context: An RCU read-side critical section, which keeps the tables.
+ *
+ * Return: NULL if there is no PMD table.
  */
-static pmd_t *find_pmd(struct mm_struct *mm, unsigned long addr)
+pmd_t *pt_reclaim_find_pmd(struct mm_struct *mm, unsigned long addr)
 {
 	pgd_t *pgdp = pgd_offset(mm, addr);
 	pgd_t pgd = READ_ONCE(*pgdp);
@@ -119,7 +129,7 @@ static void clear_mark(struct mm_struct *mm, unsigned long addr)
 	pmd_t *pmdp, pmd;
 
 	rcu_read_lock();
-	pmdp = find_pmd(mm, addr);
+	pmdp = pt_reclaim_find_pmd(mm, addr);
 	if (pmdp) {
 		pmd = pmdp_get_lockless(pmdp);
 		if (pmd_is_table(pmd))
@@ -387,6 +397,92 @@ static void flush_detached(struct take_state *take)
 	take->ctl->stats.flushes++;
 }
 
+/*
+ * Tables that were given to RCU, and those of them that are free, since the boot.
+ * Whoever is about to fail for lack of memory waits for them.
+ */
+static atomic_long_t nr_given_to_rcu = ATOMIC_LONG_INIT(0);
+static atomic_long_t nr_freed_by_rcu = ATOMIC_LONG_INIT(0);
+DECLARE_WAIT_QUEUE_HEAD(pt_reclaim_memory_wait);
+
+/**
+ * pt_reclaim_wake_waiters() - have those look again who wait for memory
+ *
+ * Context: Any.
+ */
+void pt_reclaim_wake_waiters(void)
+{
+	if (wq_has_sleeper(&pt_reclaim_memory_wait))
+		wake_up_all(&pt_reclaim_memory_wait);
+}
+
+static void free_table(struct ptdesc *ptdesc)
+{
+	/* pte_free() does not look at the mm; it may be gone. */
+	pte_free(NULL, ptdesc_page(ptdesc));
+}
+
+static void free_table_rcu(struct rcu_head *head)
+{
+	free_table(container_of(head, struct ptdesc, pt_rcu_head));
+	atomic_long_inc(&nr_freed_by_rcu);
+	pt_reclaim_wake_waiters();
+}
+
+/* call_rcu_hurry(), because it is memory that comes back. */
+static void give_to_rcu(struct ptdesc *ptdesc)
+{
+	atomic_long_inc(&nr_given_to_rcu);
+	call_rcu_hurry(&ptdesc->pt_rcu_head, free_table_rcu);
+}
+
+/**
+ * pt_reclaim_given_to_rcu() - how many tables are on their way?
+ *
+ * Context: Any.
+ *
+ * Return: How many there were since the boot, for pt_reclaim_freed_by_rcu().
+ */
+unsigned long pt_reclaim_given_to_rcu(void)
+{
+	return atomic_long_read(&nr_given_to_rcu);
+}
+
+/**
+ * pt_reclaim_freed_by_rcu() - have these arrived?
+ * @given: What pt_reclaim_given_to_rcu() has returned.
+ *
+ * Roughly: as many as these. CPUs may free them in another order.
+ *
+ * Context: Any. pt_reclaim_memory_wait is woken when it may have become true.
+ */
+bool pt_reclaim_freed_by_rcu(unsigned long given)
+{
+	return (long)(atomic_long_read(&nr_freed_by_rcu) - given) >= 0;
+}
+
+/**
+ * pt_reclaim_free_taken() - free tables that no CPU knows any more
+ * @taken: Such tables, of any mms, as pt_reclaim_range() has left them.
+ * @now: Sleep for a grace period, and free them. Expedited, because memory is scarce
+ *	then. Otherwise leave it to RCU.
+ *
+ * Context: Process context.
+ */
+void pt_reclaim_free_taken(struct list_head *taken, bool now)
+{
+	struct ptdesc *ptdesc, *next;
+
+	if (now && !list_empty(taken))
+		synchronize_rcu_expedited();
+	list_for_each_entry_safe(ptdesc, next, taken, pt_list) {
+		if (now)
+			free_table(ptdesc);
+		else
+			give_to_rcu(ptdesc);
+	}
+}
+
 static void count_for_memcg(struct mem_cgroup *memcg, unsigned int nr)
 {
 	if (memcg && nr)
@@ -421,10 +517,13 @@ static void free_detached(struct take_state *take)
 			nr = 0;
 		}
 		nr++;
-		pte_free_defer(mm, ptdesc_page(ptdesc));
+		if (!take->ctl->taken)
+			give_to_rcu(ptdesc);
 	}
 	count_for_memcg(payer, nr);
 	rcu_read_unlock();
+	if (take->ctl->taken)
+		list_splice_tail(&take->detached, take->ctl->taken);
 }
 
 /*
@@ -510,7 +609,7 @@ static enum pt_reclaim_result lock_mm(struct take_state *take)
 static enum pt_reclaim_result take_tables(struct pt_reclaim_control *ctl)
 {
 	enum pt_reclaim_result result = PT_RECLAIM_DONE;
-	unsigned int tries = LOCK_TRIES;
+	unsigned int tries = ctl->no_naps ? 1 : LOCK_TRIES;
 	struct take_state take = {
 		.ctl = ctl,
 		.detached = LIST_HEAD_INIT(take.detached),
@@ -524,7 +623,8 @@ static enum pt_reclaim_result take_tables(struct pt_reclaim_control *ctl)
 			bool contended = take_locked(&take);
 
 			mmap_read_unlock(ctl->mm);
-			tries = LOCK_TRIES;
+			if (!ctl->no_naps)
+				tries = LOCK_TRIES;
 			if (ctl->sync || !contended || take.next == ctl->nr)
 				continue;
 			result = PT_RECLAIM_BUSY;
@@ -537,7 +637,8 @@ static enum pt_reclaim_result take_tables(struct pt_reclaim_control *ctl)
 
 	if (result == PT_RECLAIM_BUSY) {
 		ctl->stats.busy += ctl->nr - take.next;
-		result = PT_RECLAIM_DONE;
+		if (!ctl->no_naps)
+			result = PT_RECLAIM_DONE;
 	}
 	ctl->nr = 0;
 	return result;
@@ -558,7 +659,7 @@ static enum pt_reclaim_result walk_range(struct pt_reclaim_control *ctl)
 			return PT_RECLAIM_KILLED;
 
 		pt_reclaim_find(ctl);
-		if (ctl->nr == PT_RECLAIM_BATCH || ctl->addr == ctl->end ||
+		if (ctl->nr == ctl->max_nr || ctl->addr == ctl->end ||
 		    !ctl->budget) {
 			if (ctl->nr)
 				pt_reclaim_gap(PT_RECLAIM_GAP_FOUND, ctl->mm,
@@ -598,6 +699,7 @@ static void count_events(const struct pt_reclaim_stats *stats)
  * Return:
  * * PT_RECLAIM_DONE - the end of the range was reached
  * * PT_RECLAIM_BUDGET - the budget is used up
+ * * PT_RECLAIM_BUSY - mmap_lock is not free, and @ctl->no_naps
  * * PT_RECLAIM_EXITING - nobody uses the mm any more
  * * PT_RECLAIM_DENIED - the mm does not take part any more
  * * PT_RECLAIM_KILLED - a fatal signal is pending

@@ -254,6 +254,19 @@ void kptreclaimd_wake(void)
 }
 
 /**
+ * kptreclaimd_hurry() - have a round begin now, because memory is scarce
+ *
+ * Lifts the sleep, and not the bound on CPU time.
+ *
+ * Context: Any in which memory may be allocated.
+ */
+void kptreclaimd_hurry(void)
+{
+	if (!atomic_xchg(&round_wanted, 1))
+		kptreclaimd_settings_changed();
+}
+
+/**
  * pt_reclaim_get_sleep_millisecs() - the sleep between two rounds, as it was set
  *
  * Context: Any.
