@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "pt_reclaim_cgroup.h"
 #include "pt_reclaim_harness.h"
 #include "pt_reclaim_pagemap_scan.h"
 #include "pt_reclaim_workloads.h"
@@ -605,13 +606,12 @@ TEST_F_TIMEOUT(process, test_tables_leave_while_64_threads_fault, TEST_SECONDS)
 	TH_LOG("%lu rounds of all threads meanwhile", busy.rounds - rounds);
 }
 
-#define CGROUPS		"/sys/fs/cgroup"
-
 /* Tables are charged to a cgroup, and uncharged when they are freed. */
 FIXTURE(memcg)
 {
 	struct pt_child child;
-	char group[96];
+	struct pt_cgroups cgroups;
+	struct pt_group group;
 };
 
 static const struct pt_workload charged = {
@@ -623,50 +623,33 @@ static const struct pt_workload charged = {
 	.release_bytes = PT_TABLE,
 };
 
-/* The child moves itself before it uses memory. */
-static char procs_path[128];
+static const struct pt_group *joined;
 
+/* The child moves itself before it uses memory. */
 static int join_group(void)
 {
-	return pt_write_file(procs_path, "0");
+	return pt_group_join(joined, 0);
 }
 
-static long long group_pagetables(const char *group)
+static long long group_pagetables(const struct pt_group *group)
 {
-	char path[128], text[4096];
-	char *line;
-
-	snprintf(path, sizeof(path), "%s/memory.stat", group);
-	if (pt_read_file(path, text, sizeof(text)))
-		return -1;
-	line = strstr(text, "\npagetables ");
-	return line ? atoll(line + strlen("\npagetables ")) : -1;
+	return pt_group_stat(group, "memory.stat", "pagetables");
 }
 
 FIXTURE_SETUP(memcg)
 {
-	char controllers[256];
-
-	if (pt_read_file(CGROUPS "/cgroup.controllers", controllers,
-			 sizeof(controllers)) ||
-	    !strstr(controllers, "memory"))
-		SKIP(return, "no cgroup2 with a memory controller on "
-		     CGROUPS);
-	pt_write_file(CGROUPS "/cgroup.subtree_control", "+memory");
-	snprintf(self->group, sizeof(self->group), CGROUPS "/pt_reclaim.%d",
-		 getpid());
-	ASSERT_EQ(0, mkdir(self->group, 0755));
-	snprintf(procs_path, sizeof(procs_path), "%s/cgroup.procs",
-		 self->group);
+	if (!pt_cgroups_find(&self->cgroups))
+		SKIP(return, "no cgroup2 with a memory controller");
+	ASSERT_EQ(0, pt_group_make(&self->group, &self->cgroups, "charged"));
+	joined = &self->group;
 	ASSERT_EQ(0, pt_start_thread("never", SCAN_SLEEP_MS));
 }
 
 FIXTURE_TEARDOWN(memcg)
 {
 	pt_child_end(&self->child);
-	if (self->group[0])
-		EXPECT_TRUE(pt_wait(5, "the cgroup to be empty",
-				    !rmdir(self->group)));
+	pt_group_remove(&self->group);
+	pt_cgroups_leave(&self->cgroups);
 }
 
 TEST_F_TIMEOUT(memcg, test_freed_tables_are_uncharged, TEST_SECONDS)
@@ -677,13 +660,13 @@ TEST_F_TIMEOUT(memcg, test_freed_tables_are_uncharged, TEST_SECONDS)
 
 	ASSERT_EQ(0, pt_child_start(&self->child, &charged, &options));
 	ASSERT_EQ(0, pt_child_given_back(&self->child, GIVE_BACK_SECONDS));
-	if (group_pagetables(self->group) < 0)
+	if (group_pagetables(&self->group) < 0)
 		SKIP(return, "memory.stat does not tell page tables");
 	EXPECT_TRUE(pt_wait(5, "the tables to be charged",
-			    group_pagetables(self->group) >= bytes));
+			    group_pagetables(&self->group) >= bytes));
 	ASSERT_EQ(0, pt_set_mode("always"));
 	EXPECT_TRUE(pt_wait(GONE_SECONDS, "the tables to be uncharged",
-			    group_pagetables(self->group) <=
+			    group_pagetables(&self->group) <=
 			    pt_child_limit_kb(&self->child) << 10));
 	EXPECT_EQ(1, pt_child_verify(&self->child, GIVE_BACK_SECONDS));
 }

@@ -32,6 +32,8 @@ static const struct part {
 	{ "idle", bench_idle, "2000 processes that do nothing" },
 	{ "latency", bench_latency,
 	  "mmap, munmap, faults of 8 threads meanwhile" },
+	{ "pressure", bench_pressure,
+	  "a cgroup at its limit: PSI, and how long reclaim takes" },
 	{ "sparse", bench_sparse, "page tables and CPU time over time" },
 	{ "rounds", bench_rounds, "a round, by tables and share zapped" },
 	{ "sizes", bench_sizes, "memory (any kernel)" },
@@ -97,6 +99,28 @@ __u64 bench_kptreclaimd_ns(void)
 		ns = thread ? bench_process_ns(thread) : 0;
 	}
 	return ns;
+}
+
+void bench_trace_begin(void)
+{
+	bench_check(!pt_write_file(BENCH_TRACEFS "trace_clock", "x86-tsc") &&
+		    !pt_write_file(BENCH_TRACEFS "buffer_size_kb", "8192") &&
+		    !pt_write_file(BENCH_TRACEFS "trace", ""), BENCH_TRACEFS);
+}
+
+void bench_trace_end(void)
+{
+	pt_write_file(BENCH_TRACEFS "buffer_size_kb", "1");
+}
+
+/* The number is behind who and where. */
+__u64 bench_trace_ticks(const char *line, const char *event)
+{
+	const char *at = event - 2;
+
+	while (at > line && at[-1] >= '0' && at[-1] <= '9')
+		at--;
+	return strtoull(at, NULL, 10);
 }
 
 void bench_op_add(struct bench_op *op, double took)

@@ -91,6 +91,14 @@ void bench_holder_end(struct bench_holder *holder);
 pid_t bench_start_waster(size_t tables);
 void bench_end_process(pid_t pid);
 
+#define BENCH_TRACEFS		"/sys/kernel/tracing/"
+
+/* An empty buffer with room, in which times are ticks; and none again */
+void bench_trace_begin(void);
+void bench_trace_end(void);
+/* When was what is in this line of the trace, in which the event has this place? */
+__u64 bench_trace_ticks(const char *line, const char *event);
+
 /* A pause in which the thread makes no round by itself */
 #define BENCH_FOREVER_MILLISECS	(60 * 60 * 1000)
 
@@ -107,6 +115,7 @@ void bench_held(void);
 void bench_huge(void);
 void bench_idle(void);
 void bench_latency(void);
+void bench_pressure(void);
 void bench_sparse(void);
 void bench_rounds(void);
 void bench_sizes(void);

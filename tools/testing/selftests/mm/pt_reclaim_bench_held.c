@@ -17,8 +17,7 @@
 
 #include "pt_reclaim_bench.h"
 
-#define TRACEFS		"/sys/kernel/tracing/"
-#define LOCK_EVENTS	TRACEFS "events/mmap_lock/"
+#define LOCK_EVENTS	BENCH_TRACEFS "events/mmap_lock/"
 #define TAKEN		"mmap_lock_acquire_returned"
 #define RELEASED	"mmap_lock_released"
 
@@ -49,33 +48,23 @@ static void trace_events(bool on)
 		    LOCK_EVENTS);
 }
 
-/* The number of ticks that a line of the trace begins with, after who and where */
-static __u64 ticks_of(const char *line, const char *event)
-{
-	const char *at = event - 2;
-
-	while (at > line && at[-1] >= '0' && at[-1] <= '9')
-		at--;
-	return strtoull(at, NULL, 10);
-}
-
 static __u64 longest_in_trace(void)
 {
-	FILE *trace = fopen(TRACEFS "trace", "r");
+	FILE *trace = fopen(BENCH_TRACEFS "trace", "r");
 	__u64 taken = 0, longest = 0, now;
 	char line[1024], *event;
 
-	bench_check(trace, TRACEFS "trace");
+	bench_check(trace, BENCH_TRACEFS "trace");
 	while (fgets(line, sizeof(line), trace)) {
 		event = strstr(line, TAKEN);
 		if (event) {
-			taken = ticks_of(line, event);
+			taken = bench_trace_ticks(line, event);
 			continue;
 		}
 		event = strstr(line, RELEASED);
 		if (!event || !taken)
 			continue;
-		now = ticks_of(line, event);
+		now = bench_trace_ticks(line, event);
 		if (now - taken > longest)
 			longest = now - taken;
 		taken = 0;
@@ -93,14 +82,12 @@ static void measure_lock(size_t tables)
 	bench_first_round();
 	pt_pause_ms(SECOND_ROUND_MILLISECS);
 
-	bench_check(!pt_write_file(TRACEFS "trace_clock", "x86-tsc") &&
-		    !pt_write_file(TRACEFS "buffer_size_kb", "8192") &&
-		    !pt_write_file(TRACEFS "trace", ""), TRACEFS);
+	bench_trace_begin();
 	trace_events(true);
 	let_take(tables);
 	trace_events(false);
 	bench_print(longest_in_trace(), "lock_held_%zu", tables);
-	pt_write_file(TRACEFS "buffer_size_kb", "1");
+	bench_trace_end();
 	bench_end_process(waster);
 }
 

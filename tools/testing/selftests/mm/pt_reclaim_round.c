@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "pt_reclaim_cgroup.h"
 #include "pt_reclaim_harness.h"
 #include "pt_reclaim_interface.h"
 
@@ -219,125 +220,63 @@ TEST_F_TIMEOUT(round, test_sigkill_ends_a_huge_round_soon, TEST_SECONDS)
  */
 #define GROUP_TABLES	512L
 #define GROUP_SLACK	(64 * PT_PAGE)
-#define CGROUPS		"/sys/fs/cgroup"
 
 FIXTURE(memcg)
 {
-	char root[64];
-	bool mounted;
-	char first[128];
-	char second[128];
+	struct pt_cgroups cgroups;
+	struct pt_group first;
+	struct pt_group second;
 	struct pt_target target;
 };
 
-static char join_path[160];
+static const struct pt_group *joined;
 
 /* The target moves itself before it uses memory. */
 static int join_group(void)
 {
-	return pt_write_file(join_path, "0");
-}
-
-static bool has_memory_controller(const char *root)
-{
-	char path[128], controllers[256];
-
-	snprintf(path, sizeof(path), "%s/cgroup.controllers", root);
-	return !pt_read_file(path, controllers, sizeof(controllers)) &&
-	       strstr(controllers, "memory");
-}
-
-/* Where it is mounted, or else mounts it; false if there is nothing to be had. */
-static bool find_cgroups(char *root, size_t size, bool *mounted)
-{
-	snprintf(root, size, CGROUPS);
-	if (has_memory_controller(root))
-		return true;
-	snprintf(root, size, "/tmp/pt_reclaim.XXXXXX");
-	if (!mkdtemp(root))
-		return false;
-	*mounted = !mount("cgroup2", root, "cgroup2", 0, NULL);
-	if (!*mounted)
-		rmdir(root);
-	return *mounted && has_memory_controller(root);
-}
-
-static void remove_group(const char *group)
-{
-	pt_wait(10, "a cgroup to be empty", !rmdir(group) || errno == ENOENT);
-}
-
-static void unmount_cgroups(const char *root)
-{
-	umount2(root, MNT_DETACH);
-	rmdir(root);
+	return pt_group_join(joined, 0);
 }
 
 /* A number of memory.stat; negative if there is none */
-static long long stat_of(const char *group, const char *key)
+static long long stat_of(const struct pt_group *group, const char *key)
 {
-	char path[160], text[8192], *line, *rest;
-	size_t len = strlen(key);
-
-	snprintf(path, sizeof(path), "%s/memory.stat", group);
-	if (pt_read_file(path, text, sizeof(text)))
-		return -1;
-	for (line = strtok_r(text, "\n", &rest); line;
-	     line = strtok_r(NULL, "\n", &rest)) {
-		if (!strncmp(line, key, len) && line[len] == ' ')
-			return atoll(line + len);
-	}
-	return -1;
-}
-
-static int make_groups(const char *root, char *first, char *second, size_t size)
-{
-	char control[128];
-
-	snprintf(control, sizeof(control), "%s/cgroup.subtree_control", root);
-	if (pt_write_file(control, "+memory"))
-		return -ENOTSUP;
-	snprintf(first, size, "%s/pt_reclaim.%d.1", root, getpid());
-	snprintf(second, size, "%s/pt_reclaim.%d.2", root, getpid());
-	return mkdir(first, 0755) || mkdir(second, 0755) ? -errno : 0;
+	return pt_group_stat(group, "memory.stat", key);
 }
 
 FIXTURE_SETUP(memcg)
 {
-	if (!find_cgroups(self->root, sizeof(self->root), &self->mounted)) {
-		if (self->mounted)
-			unmount_cgroups(self->root);
+	if (!pt_cgroups_find(&self->cgroups))
 		SKIP(return, "no cgroup2 with a memory controller");
-	}
-	ASSERT_EQ(0, make_groups(self->root, self->first, self->second,
-				 sizeof(self->first)));
+	ASSERT_EQ(0, pt_group_make(&self->first, &self->cgroups, "1"));
+	ASSERT_EQ(0, pt_group_make(&self->second, &self->cgroups, "2"));
 	ASSERT_EQ(0, pt_set_mode("never"));
-	snprintf(join_path, sizeof(join_path), "%s/cgroup.procs", self->first);
+	joined = &self->first;
 	self->target.tables = GROUP_TABLES;
 	ASSERT_EQ(0, pt_target_start(&self->target, join_group));
 	ASSERT_TRUE(pt_target_wastes(&self->target));
-	if (stat_of(self->first, "pagetables") < 0)
+	if (stat_of(&self->first, "pagetables") < 0)
 		SKIP(return, "memory.stat does not tell page tables");
 }
 
 FIXTURE_TEARDOWN(memcg)
 {
 	pt_target_end(&self->target);
-	remove_group(self->first);
-	remove_group(self->second);
-	if (self->mounted)
-		unmount_cgroups(self->root);
+	pt_group_remove(&self->first);
+	pt_group_remove(&self->second);
+	pt_cgroups_leave(&self->cgroups);
 }
 
 /* Until what was charged has been added up: memory.stat is late by seconds. */
-static bool pagetables_are(const char *group, long long most, long long least)
+static bool pagetables_are(const struct pt_group *group, long long most,
+			   long long least)
 {
 	return pt_wait(20, "memory.stat to tell the page tables",
 		       stat_of(group, "pagetables") <= most &&
 		       stat_of(group, "pagetables") >= least);
 }
 
-static void expect_charged(struct __test_metadata *_metadata, const char *group)
+static void expect_charged(struct __test_metadata *_metadata,
+			   const struct pt_group *group)
 {
 	long long bytes = GROUP_TABLES * PT_PAGE;
 
@@ -346,7 +285,7 @@ static void expect_charged(struct __test_metadata *_metadata, const char *group)
 }
 
 static void expect_uncharged(struct __test_metadata *_metadata,
-			     const char *group)
+			     const struct pt_group *group)
 {
 	EXPECT_TRUE(pagetables_are(group, GROUP_SLACK, 0));
 	EXPECT_TRUE(pt_wait(20, "memory.stat to tell what was reclaimed",
@@ -356,39 +295,35 @@ static void expect_uncharged(struct __test_metadata *_metadata,
 
 TEST_F_TIMEOUT(memcg, test_request_is_uncharged_and_counted, TEST_SECONDS)
 {
-	expect_charged(_metadata, self->first);
+	expect_charged(_metadata, &self->first);
 	ASSERT_TRUE(pt_target_does(&self->target, PT_ORDER_REQUEST));
-	expect_uncharged(_metadata, self->first);
+	expect_uncharged(_metadata, &self->first);
 	/* Nothing else of it was looked at. */
-	EXPECT_EQ(GROUP_TABLES, stat_of(self->first, "pt_reclaim_reclaimed"));
+	EXPECT_EQ(GROUP_TABLES, stat_of(&self->first, "pt_reclaim_reclaimed"));
 }
 
 TEST_F_TIMEOUT(memcg, test_thread_s_work_is_uncharged_and_counted, TEST_SECONDS)
 {
-	expect_charged(_metadata, self->first);
+	expect_charged(_metadata, &self->first);
 	ASSERT_EQ(0, pt_start_thread("always", PT_SCAN_SLEEP_MS));
-	expect_uncharged(_metadata, self->first);
+	expect_uncharged(_metadata, &self->first);
 	EXPECT_GE(GROUP_TABLES + 16,
-		  stat_of(self->first, "pt_reclaim_reclaimed"));
+		  stat_of(&self->first, "pt_reclaim_reclaimed"));
 }
 
 /* Where the process is now is not where its tables were charged. */
 TEST_F_TIMEOUT(memcg, test_who_paid_is_told, TEST_SECONDS)
 {
-	char path[160], pid[16];
-
-	expect_charged(_metadata, self->first);
-	snprintf(path, sizeof(path), "%s/cgroup.procs", self->second);
-	snprintf(pid, sizeof(pid), "%d", self->target.pid);
-	ASSERT_EQ(0, pt_write_file(path, pid));
+	expect_charged(_metadata, &self->first);
+	ASSERT_EQ(0, pt_group_join(&self->second, self->target.pid));
 	ASSERT_EQ(0, pt_process_write(self->target.pid, "reclaim"));
-	expect_uncharged(_metadata, self->first);
-	EXPECT_EQ(0, stat_of(self->second, "pt_reclaim_reclaimed"));
+	expect_uncharged(_metadata, &self->first);
+	EXPECT_EQ(0, stat_of(&self->second, "pt_reclaim_reclaimed"));
 	/* And what it allocates now is the second one's. */
 	ASSERT_TRUE(pt_target_wastes(&self->target));
-	expect_charged(_metadata, self->second);
+	expect_charged(_metadata, &self->second);
 	ASSERT_TRUE(pt_target_does(&self->target, PT_ORDER_REQUEST));
-	expect_uncharged(_metadata, self->second);
+	expect_uncharged(_metadata, &self->second);
 }
 
 /*

@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory that is scarce: in a cgroup at its limit, in the whole system, and where
+ * somebody asks for it to be reclaimed. Empty tables go, and nobody is killed for
+ * them. On a kernel without the feature: somebody is.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/swap.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "pt_reclaim_cgroup.h"
+#include "pt_reclaim_harness.h"
+#include "pt_reclaim_interface.h"
+#include "pt_reclaim_story.h"
+
+#define TEST_SECONDS	1200
+
+#define LIMIT_BYTES	(128 * PT_MIB)
+
+/*
+ * It is held for whatever the thread would do by itself: the CPU time that it has is
+ * the least, and its sleep an hour. Memory that is scarce wakes it.
+ */
+static int start_lazy(const char *mode)
+{
+	if (!pt_reclaim_present())
+		return strcmp(mode, "never") ? -ENOSYS : 0;
+	if (!pt_start_held(mode))
+		return -EBUSY;
+	return strcmp(mode, "never") ? pt_set_knob("max_cpu_percent", 1) : 0;
+}
+
+static long long pressure(void)
+{
+	return pt_knob("tables_reclaimed_pressure");
+}
+
+static bool was_killed(int status)
+{
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
+/* In a cgroup, without swap and with it */
+FIXTURE(cgroup)
+{
+	struct pt_cgroups cgroups;
+	struct pt_group group;
+};
+
+FIXTURE_VARIANT(cgroup)
+{
+	const char *swap_max;
+};
+
+FIXTURE_VARIANT_ADD(cgroup, without_swap)
+{
+	.swap_max = "0",
+};
+
+FIXTURE_VARIANT_ADD(cgroup, with_swap)
+{
+	.swap_max = "max",
+};
+
+FIXTURE_SETUP(cgroup)
+{
+	if (!pt_cgroups_find(&self->cgroups))
+		SKIP(return, "no cgroup2 with a memory controller");
+	ASSERT_EQ(0, pt_group_make(&self->group, &self->cgroups, "tight"));
+	ASSERT_EQ(0, pt_group_write(&self->group, "memory.max", PT_STORY_LIMIT));
+	if (pt_group_write(&self->group, "memory.swap.max", variant->swap_max))
+		SKIP(return, "swap is not accounted");
+}
+
+FIXTURE_TEARDOWN(cgroup)
+{
+	pt_group_remove(&self->group);
+	pt_cgroups_leave(&self->cgroups);
+}
+
+static long long oom_kills(const struct pt_group *group)
+{
+	return pt_group_stat(group, "memory.events", "oom_kill");
+}
+
+TEST_F_TIMEOUT(cgroup, test_killed_for_empty_tables, TEST_SECONDS)
+{
+	struct pt_story story = { .group = &self->group };
+
+	ASSERT_EQ(0, start_lazy("never"));
+	EXPECT_TRUE(was_killed(pt_tell(&story)));
+	EXPECT_LE(1, oom_kills(&self->group));
+}
+
+TEST_F_TIMEOUT(cgroup, test_lives_on_with_always, TEST_SECONDS)
+{
+	struct pt_story story = { .group = &self->group };
+	long long before = pressure();
+
+	if (start_lazy("always") == -ENOSYS)
+		SKIP(return, "this kernel does not have it");
+	EXPECT_EQ(0, pt_tell(&story));
+	EXPECT_EQ(0, oom_kills(&self->group));
+	EXPECT_LT(before, pressure());
+	TH_LOG("%lld of %ld tables by memory reclaim", pressure() - before,
+	       PT_STORY_TABLES);
+}
+
+TEST_F_TIMEOUT(cgroup, test_lives_on_if_it_opted_in, TEST_SECONDS)
+{
+	struct pt_story in = {
+		.group = &self->group, .setting = PR_PT_RECLAIM_ENABLE,
+	};
+	struct pt_story out = { .group = &self->group };
+
+	if (start_lazy("madvise") == -ENOSYS)
+		SKIP(return, "this kernel does not have it");
+	EXPECT_EQ(0, pt_tell(&in));
+	EXPECT_EQ(0, oom_kills(&self->group));
+	EXPECT_TRUE(was_killed(pt_tell(&out)));
+}
+
+/* What the thread takes at the same time is in RCU's hands for a while. */
+TEST_F_TIMEOUT(cgroup, test_lives_on_beside_a_busy_thread, TEST_SECONDS)
+{
+	struct pt_story story = { .group = &self->group };
+
+	if (start_lazy("always") == -ENOSYS)
+		SKIP(return, "this kernel does not have it");
+	ASSERT_EQ(0, pt_start_thread("always", 1));
+	EXPECT_EQ(0, pt_tell(&story));
+	EXPECT_EQ(0, oom_kills(&self->group));
+}
+
+/* One cgroup without swap, another one without a limit, and somebody who is idle */
+FIXTURE(tight)
+{
+	struct pt_cgroups cgroups;
+	struct pt_group group;
+	struct pt_group other;
+	struct pt_target idle;
+};
+
+FIXTURE_SETUP(tight)
+{
+	if (!pt_reclaim_present())
+		SKIP(return, "this kernel does not have it");
+	if (!pt_cgroups_find(&self->cgroups))
+		SKIP(return, "no cgroup2 with a memory controller");
+	ASSERT_EQ(0, pt_group_make(&self->group, &self->cgroups, "tight"));
+	ASSERT_EQ(0, pt_group_make(&self->other, &self->cgroups, "other"));
+	ASSERT_EQ(0, pt_group_write(&self->group, "memory.max", PT_STORY_LIMIT));
+	pt_group_write(&self->group, "memory.swap.max", "0");
+	ASSERT_EQ(0, start_lazy("always"));
+}
+
+FIXTURE_TEARDOWN(tight)
+{
+	pt_target_end(&self->idle);
+	pt_group_remove(&self->group);
+	pt_group_remove(&self->other);
+	pt_cgroups_leave(&self->cgroups);
+}
+
+TEST_F_TIMEOUT(tight, test_killed_if_it_opted_out, TEST_SECONDS)
+{
+	struct pt_story story = {
+		.group = &self->group, .setting = PR_PT_RECLAIM_DISABLE,
+	};
+
+	EXPECT_TRUE(was_killed(pt_tell(&story)));
+}
+
+/* Processes in one cgroup, all at its limit at the same time */
+#define CROWD		3
+#define CROWD_BYTES	(16 * PT_MIB)
+
+static __noreturn void live_in_crowd(const struct pt_group *group)
+{
+	long tables = PT_STORY_TABLES / CROWD, page;
+	char *used = pt_story_map(CROWD_BYTES), *wasted = pt_story_map(tables * PT_TABLE);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	if (!used || !wasted || pt_group_join(group, 0))
+		_exit(2);
+	for (page = 0; page < CROWD_BYTES / (long)PT_PAGE; page++)
+		pt_fill_page(used + page * PT_PAGE, getpid(), page);
+	if (pt_waste(wasted, tables) || pt_waste(wasted, tables))
+		_exit(3);
+	for (page = 0; page < CROWD_BYTES / (long)PT_PAGE; page++) {
+		if (!pt_page_is_intact(used + page * PT_PAGE, getpid(), page))
+			_exit(4);
+	}
+	_exit(0);
+}
+
+TEST_F_TIMEOUT(tight, test_crowd_lives_on, TEST_SECONDS)
+{
+	pid_t pids[CROWD];
+	int i;
+
+	for (i = 0; i < CROWD; i++) {
+		pids[i] = fork();
+		ASSERT_LE(0, pids[i]);
+		if (!pids[i])
+			live_in_crowd(&self->group);
+	}
+	for (i = 0; i < CROWD; i++)
+		EXPECT_EQ(0, pt_reap(pids[i], 300, "one of the crowd to end"));
+	EXPECT_EQ(0, oom_kills(&self->group));
+}
+
+/*
+ * One that wasted tables and sleeps since, as a database's backend does, in the
+ * tight group.
+ */
+#define IDLE_TABLES	(32 * PT_MIB / (long)PT_PAGE)
+
+static const struct pt_group *joined;
+
+static int join_group(void)
+{
+	return pt_group_join(joined, 0);
+}
+
+static bool start_idle(struct pt_target *idle, const struct pt_group *group,
+		       long tables)
+{
+	joined = group;
+	idle->tables = tables;
+	return !pt_target_start(idle, join_group) && pt_target_wastes(idle);
+}
+
+TEST_F_TIMEOUT(tight, test_idle_process_is_served, TEST_SECONDS)
+{
+	pid_t pid;
+
+	ASSERT_TRUE(start_idle(&self->idle, &self->group, IDLE_TABLES));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		char *used = pt_story_map(120 * PT_MIB);
+
+		if (!used || pt_group_join(&self->group, 0))
+			_exit(2);
+		memset(used, 1, 120 * PT_MIB);
+		_exit(0);
+	}
+	EXPECT_EQ(0, pt_reap(pid, 60, "somebody to use 120 MiB"));
+	EXPECT_EQ(0, oom_kills(&self->group));
+	EXPECT_GT(IDLE_TABLES / 2, pt_target_tables(&self->idle));
+}
+
+/* The thread does not come to it: it is told not to for an hour. */
+TEST_F_TIMEOUT(tight, test_other_groups_are_left_alone, TEST_SECONDS)
+{
+	struct pt_story story = { .group = &self->group };
+
+	ASSERT_TRUE(start_idle(&self->idle, &self->other, PT_SPOT_TABLES));
+	ASSERT_EQ(0, pt_process_write(self->idle.pid,
+				      "scan_delay_millisecs 3600000"));
+	EXPECT_EQ(0, pt_tell(&story));
+	EXPECT_EQ(PT_SPOT_TABLES, pt_target_tables(&self->idle));
+}
+
+/* By which way memory reclaim comes to the idle process in the tight group. */
+static bool goes_by_itself(struct pt_target *idle)
+{
+	return pt_wait(30, "the tables of an idle process to go",
+		       pt_target_tables(idle) <= idle->tables / 8);
+}
+
+TEST_F_TIMEOUT(tight, test_memory_reclaim_takes_them, TEST_SECONDS)
+{
+	long long before = pressure();
+
+	ASSERT_TRUE(start_idle(&self->idle, &self->group, IDLE_TABLES));
+	ASSERT_EQ(0, pt_process_write(self->idle.pid,
+				      "scan_delay_millisecs 3600000"));
+	/* Tables do not count as reclaimed for a cgroup: it tries its best. */
+	pt_group_write(&self->group, "memory.reclaim", "100M");
+	EXPECT_TRUE(goes_by_itself(&self->idle));
+	EXPECT_LE(before + IDLE_TABLES / 2, pressure());
+}
+
+TEST_F_TIMEOUT(tight, test_memory_high_takes_them, TEST_SECONDS)
+{
+	struct pt_story story = { .group = &self->group };
+	long long before = pressure();
+
+	ASSERT_EQ(0, pt_group_write(&self->group, "memory.max", "max"));
+	ASSERT_EQ(0, pt_group_write(&self->group, "memory.high", PT_STORY_LIMIT));
+	EXPECT_EQ(0, pt_tell(&story));
+	EXPECT_LT(before, pressure());
+	/* A process that is throttled at the limit may be above it by a bit. */
+	EXPECT_GE(LIMIT_BYTES + 16 * PT_MIB,
+		  pt_group_number(&self->group, "memory.peak"));
+}
+
+/* Somebody who is at his limit wakes the thread, and his tables go at once. */
+TEST_F_TIMEOUT(tight, test_pressure_wakes_the_thread, TEST_SECONDS)
+{
+	long long rounds;
+
+	ASSERT_EQ(0, pt_set_knob("max_cpu_percent", 100));
+	rounds = pt_knob("full_scans");
+	ASSERT_TRUE(start_idle(&self->idle, &self->group, IDLE_TABLES));
+	ASSERT_EQ(rounds, pt_knob("full_scans"));
+	pt_group_write(&self->group, "memory.reclaim", "1M");
+	EXPECT_TRUE(pt_wait(10, "the thread to be woken",
+			    pt_knob("full_scans") > rounds));
+	/* Also what memory reclaim has left in the middle. */
+	EXPECT_TRUE(pt_wait(30, "all tables of an idle process to go",
+			    !pt_target_tables(&self->idle)));
+}
+
+/* In the whole system, in which there is no room for the tables. */
+FIXTURE(system)
+{
+	pid_t hog;
+	struct pt_target idle;
+	char swap[64];
+};
+
+FIXTURE_VARIANT(system)
+{
+	bool swap;
+};
+
+FIXTURE_VARIANT_ADD(system, without_swap)
+{
+	.swap = false,
+};
+
+FIXTURE_VARIANT_ADD(system, with_swap)
+{
+	.swap = true,
+};
+
+/* The first device of swap; false if there is none. */
+static bool find_swap(char *path, size_t size)
+{
+	char text[1024], *line;
+
+	if (pt_read_file("/proc/swaps", text, sizeof(text)))
+		return false;
+	line = strchr(text, '\n');
+	if (!line)
+		return false;
+	snprintf(path, size, "%.*s", (int)strcspn(line + 1, " \t"), line + 1);
+	return true;
+}
+
+static long long available_kb(void)
+{
+	char text[4096], *line;
+
+	if (pt_read_file("/proc/meminfo", text, sizeof(text)))
+		return -1;
+	line = strstr(text, "MemAvailable:");
+	return line ? atoll(line + strlen("MemAvailable:")) : -1;
+}
+
+/* Uses all memory but so much, in a way that nothing can be had back. */
+static pid_t start_hog(long long leave_kb)
+{
+	int ready[2];
+	pid_t pid;
+	char byte;
+
+	if (pipe(ready))
+		return -errno;
+	pid = fork();
+	if (!pid) {
+		size_t chunk = 8 * PT_MIB;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		pt_write_file("/proc/self/oom_score_adj", "-1000");
+		while (available_kb() > leave_kb) {
+			if (mmap(NULL, chunk, PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED |
+				 MAP_POPULATE, -1, 0) == MAP_FAILED)
+				_exit(1);
+		}
+		if (write(ready[1], "r", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	if (pid > 0 && read(ready[0], &byte, 1) != 1)
+		pid = -ENOMEM;
+	close(ready[0]);
+	return pid;
+}
+
+FIXTURE_SETUP(system)
+{
+	if (!find_swap(self->swap, sizeof(self->swap))) {
+		self->swap[0] = '\0';
+		if (variant->swap)
+			SKIP(return, "there is no swap");
+	} else if (!variant->swap) {
+		ASSERT_EQ(0, swapoff(self->swap));
+	}
+	if (variant->swap)
+		self->swap[0] = '\0';
+}
+
+FIXTURE_TEARDOWN(system)
+{
+	if (self->hog > 0) {
+		kill(self->hog, SIGKILL);
+		waitpid(self->hog, NULL, 0);
+	}
+	pt_target_end(&self->idle);
+	if (self->swap[0])
+		swapon(self->swap, 0);
+}
+
+#define LEFT_KB		(160L << 10)
+
+TEST_F_TIMEOUT(system, test_killed_for_empty_tables, TEST_SECONDS)
+{
+	struct pt_story story = { .oom_score_adj = 1000 };
+	long long before = pt_vmstat("oom_kill");
+
+	ASSERT_EQ(0, start_lazy("never"));
+	self->hog = start_hog(LEFT_KB);
+	ASSERT_LT(0, self->hog);
+	EXPECT_TRUE(was_killed(pt_tell(&story)));
+	EXPECT_LT(before, pt_vmstat("oom_kill"));
+}
+
+TEST_F_TIMEOUT(system, test_lives_on_with_always, TEST_SECONDS)
+{
+	struct pt_story story = { .oom_score_adj = 1000 };
+	long long before = pt_vmstat("oom_kill"), taken = pressure();
+
+	if (start_lazy("always") == -ENOSYS)
+		SKIP(return, "this kernel does not have it");
+	self->hog = start_hog(LEFT_KB);
+	ASSERT_LT(0, self->hog);
+	EXPECT_EQ(0, pt_tell(&story));
+	EXPECT_EQ(before, pt_vmstat("oom_kill"));
+	EXPECT_LT(taken, pressure());
+	TH_LOG("%lld of %ld tables by memory reclaim", pressure() - taken,
+	       PT_STORY_TABLES);
+}
+
+TEST_F_TIMEOUT(system, test_drop_caches_takes_them, TEST_SECONDS)
+{
+	long long before = pressure();
+
+	if (start_lazy("always") == -ENOSYS)
+		SKIP(return, "this kernel does not have it");
+	self->idle.tables = IDLE_TABLES;
+	ASSERT_EQ(0, pt_target_start(&self->idle, NULL));
+	ASSERT_TRUE(pt_target_wastes(&self->idle));
+	ASSERT_EQ(0, pt_process_write(self->idle.pid,
+				      "scan_delay_millisecs 3600000"));
+	ASSERT_EQ(0, pt_write_file("/proc/sys/vm/drop_caches", "3"));
+	EXPECT_TRUE(goes_by_itself(&self->idle));
+	EXPECT_LE(before + IDLE_TABLES / 2, pressure());
+}
+
+int main(int argc, char **argv)
+{
+	if (pt_reclaim_present())
+		pt_begin();
+	return test_harness_run(argc, argv);
+}
