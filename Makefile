@@ -11,7 +11,7 @@ export KSRC
 HOURS ?= 1
 RECORD ?=
 
-.PHONY: help run check bench plot mutants torture stress peers configurations shell kernel series clean
+.PHONY: help run check bench plot mutants torture stress peers configurations fleet shell kernel series clean
 
 help:
 	@echo 'make run      set everything up, boot, and show empty page tables leave running processes'
@@ -24,6 +24,7 @@ help:
 	@echo 'make stress   every load of stress-ng on memory, and others (KERNEL=prod: an hour; debug: 2)'
 	@echo "make peers    the base's own selftests, on stock and with the feature (2 hours)"
 	@echo 'make configurations  other configurations build and pass (1 to 2 hours)'
+	@echo 'make fleet    node_exporter, Prometheus and the rules of tools/mm/ptreclaim in a guest'
 	@echo 'make shell    a root shell in a guest (KERNEL=prod)'
 	@echo 'make kernel   build a kernel: KERNEL=prod (default), debug, off or stock'
 	@echo 'make series   the whole as patches for git am, in build/series'
@@ -60,6 +61,10 @@ peers: deps
 
 configurations: deps
 	@scripts/configurations
+
+fleet: deps
+	@scripts/build prod
+	@scripts/fleet
 
 shell: kernel
 	@scripts/vm --kernel $(KERNEL) --tty -- /bin/bash -l
