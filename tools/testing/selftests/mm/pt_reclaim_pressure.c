@@ -427,7 +427,7 @@ FIXTURE_TEARDOWN(system)
 		swapon(self->swap, 0);
 }
 
-#define LEFT_KB		(160L << 10)
+#define LEFT_KB		(100L << 10)
 
 TEST_F_TIMEOUT(system, test_killed_for_empty_tables, TEST_SECONDS)
 {
