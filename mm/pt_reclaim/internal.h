@@ -201,11 +201,13 @@ struct pt_reclaim_mm_state {
 };
 
 /**
- * struct pt_reclaim_round - how marks have paid off in a round
+ * struct pt_reclaim_round - a round, and how marks have paid off in it
+ * @hurried: It is made because memory is scarce.
  * @scanned: Tables looked at because of a mark.
  * @empty: Of these, tables without any entry.
  */
 struct pt_reclaim_round {
+	bool hurried;
 	unsigned long scanned;
 	unsigned long empty;
 };

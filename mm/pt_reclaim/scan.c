@@ -69,7 +69,6 @@ static unsigned int round_number;
 /* The thread's own. */
 static bool round_is_on;
 static unsigned int rounds_since_sweep;
-static unsigned long round_counted;
 
 /* Written by sysfs, read by the thread: each is a value by itself. */
 static unsigned int tables_to_scan = 65536;
@@ -829,19 +828,15 @@ static bool scan_chunk(unsigned int sleep_millisecs,
 void pt_reclaim_scan_begin(void)
 {
 	round_is_on = false;
-	round_counted = jiffies - MAX_JIFFY_OFFSET;
 }
 
-/* Rounds that memory reclaim asks for come too soon to be counted. */
-static void round_begins(unsigned int sleep_millisecs, bool everybody)
+static void round_begins(bool everybody, bool hurried)
 {
 	unsigned int rounds = pt_reclaim_get_sweep_rounds();
 
-	if (everybody && time_after_eq(jiffies, round_counted +
-				       msecs_to_jiffies(sleep_millisecs))) {
-		round_counted = jiffies;
+	/* Memory reclaim may ask for many in a second. */
+	if (everybody && !hurried)
 		rounds_since_sweep++;
-	}
 	if (everybody && rounds && rounds_since_sweep >= rounds) {
 		rounds_since_sweep = 0;
 		register_running(true);
@@ -884,7 +879,7 @@ bool pt_reclaim_scan_step(unsigned int sleep_millisecs, bool everybody,
 	bool more;
 
 	if (!round_is_on)
-		round_begins(sleep_millisecs, everybody);
+		round_begins(everybody, round->hurried);
 	if (ask_for_marks(everybody))
 		return true;
 

@@ -44,6 +44,7 @@ static unsigned int sleep_stretch = 1;
 static DECLARE_WAIT_QUEUE_HEAD(kptreclaimd_wait);
 static atomic_t settings_changed = ATOMIC_INIT(0);
 static atomic_t round_wanted = ATOMIC_INIT(0);
+static atomic_t memory_is_scarce = ATOMIC_INIT(0);
 
 /**
  * struct cpu_budget - what the thread may still use
@@ -147,7 +148,9 @@ static void adapt_sleep(const struct pt_reclaim_round *round)
 /* Returns when a round has ended, or the thread is to stop. */
 static void kptreclaimd_round(struct cpu_budget *budget, bool everybody)
 {
-	struct pt_reclaim_round round = { };
+	struct pt_reclaim_round round = {
+		.hurried = atomic_xchg(&memory_is_scarce, 0),
+	};
 
 	while (!kthread_should_stop()) {
 		budget_update(budget);
@@ -262,8 +265,10 @@ void kptreclaimd_wake(void)
  */
 void kptreclaimd_hurry(void)
 {
-	if (!atomic_xchg(&round_wanted, 1))
-		kptreclaimd_settings_changed();
+	if (atomic_xchg(&memory_is_scarce, 1))
+		return;
+	atomic_set(&round_wanted, 1);
+	kptreclaimd_settings_changed();
 }
 
 /**
