@@ -51,7 +51,7 @@ mutants: deps
 	@scripts/mutants
 
 torture: deps
-	@scripts/soak --kernel $(KERNEL) $(HOURS)
+	@scripts/endurance --kernel $(KERNEL) $(HOURS)
 
 stress: deps
 	@scripts/stress --kernel $(KERNEL)
