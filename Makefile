@@ -9,9 +9,10 @@ KERNEL ?= prod
 KSRC ?=
 export KSRC
 HOURS ?= 1
+MINUTES ?= 30
 RECORD ?=
 
-.PHONY: help run check bench plot mutants torture stress peers configurations fleet shell kernel series clean
+.PHONY: help run check bench plot mutants torture soak stress peers configurations fleet shell kernel series clean
 
 help:
 	@echo 'make run      set everything up, boot, and show empty page tables leave running processes'
@@ -21,6 +22,8 @@ help:
 	@echo 'make mutants  the tests notice when what makes it safe is taken away (1 to 2 hours)'
 	@echo 'make torture  every page checked while all is done to it, and loads, in turn:'
 	@echo '              HOURS=1 (default), KERNEL=prod or debug'
+	@echo 'make soak     redis, PostgreSQL, JVMs and others side by side, on stock and under always:'
+	@echo '              what is saved and what it costs, on a page (MINUTES=30 on each; installs them)'
 	@echo 'make stress   every load of stress-ng on memory, and others (KERNEL=prod: an hour; debug: 2)'
 	@echo "make peers    the base's own selftests, on stock and with the feature (2 hours)"
 	@echo 'make configurations  other configurations build and pass (1 to 2 hours)'
@@ -52,6 +55,12 @@ mutants: deps
 
 torture: deps
 	@scripts/endurance --kernel $(KERNEL) $(HOURS)
+
+soak: deps
+	@scripts/deps soak
+	@scripts/build stock
+	@scripts/build prod
+	@scripts/soak $(MINUTES)
 
 stress: deps
 	@scripts/stress --kernel $(KERNEL)
