@@ -881,10 +881,11 @@ static int run_holds(void)
 		err = pt_set_knob("tables_to_scan", 65536);
 	if (!err)
 		err = pt_set_mode("always");
-	if (!err)
-		err = trace_thread("pt_reclaim/mm_pt_reclaim_table");
+	/* In this order, or a hold seems not to end. */
 	if (!err)
 		err = trace_thread("mmap_lock/mmap_lock_released");
+	if (!err)
+		err = trace_thread("pt_reclaim/mm_pt_reclaim_table");
 	if (!err)
 		err = start_hostile(find_hostile("test_many_tables_at_once"));
 	while (!err && (pt_now() < end || holds.nr < 10) &&
