@@ -35,9 +35,10 @@
  * him, see flush_for_reclaim() and flush_stale_entries().
  *
  * Free. Through RCU, always: pte_offset_map() returns under rcu_read_lock()
- * alone. The rcu_head is in the ptdesc, so there is nothing to allocate. (Or, where
- * memory is scarce, by hand after a grace period.) Even the flush does not make the grace period superfluous, not even for hardware:
- * switch_mm_irqs_off() leaves mm_cpumask() before it loads the new CR3.
+ * alone. The rcu_head is in the ptdesc, so there is nothing to allocate. Where
+ * memory is scarce, by hand, after a grace period. Even the flush does not make that
+ * superfluous, not even for hardware: switch_mm_irqs_off() leaves mm_cpumask() before
+ * it loads the new CR3.
  */
 
 #include <linux/delay.h>
@@ -53,7 +54,6 @@
 #include <linux/vmstat.h>
 #include <linux/wait.h>
 
-#include <asm/pgalloc.h>
 #include <asm/tlb.h>
 
 #include "../internal.h"
@@ -418,8 +418,8 @@ void pt_reclaim_wake_waiters(void)
 
 static void free_table(struct ptdesc *ptdesc)
 {
-	/* pte_free() does not look at the mm; it may be gone. */
-	pte_free(NULL, ptdesc_page(ptdesc));
+	pagetable_pte_dtor(ptdesc);
+	pagetable_free(ptdesc);
 }
 
 static void free_table_rcu(struct rcu_head *head)

@@ -32,7 +32,7 @@
 static int start_lazy(const char *mode)
 {
 	if (!pt_reclaim_present())
-		return strcmp(mode, "never") ? -ENOSYS : 0;
+		return strcmp(mode, "never") ? -ENOTSUP : 0;
 	if (!pt_start_held(mode))
 		return -EBUSY;
 	return strcmp(mode, "never") ? pt_set_knob("max_cpu_percent", 1) : 0;
@@ -105,7 +105,7 @@ TEST_F_TIMEOUT(cgroup, test_lives_on_with_always, TEST_SECONDS)
 	struct pt_story story = { .group = &self->group };
 	long long before = pressure();
 
-	if (start_lazy("always") == -ENOSYS)
+	if (start_lazy("always") == -ENOTSUP)
 		SKIP(return, "this kernel does not have it");
 	EXPECT_EQ(0, pt_tell(&story));
 	EXPECT_EQ(0, oom_kills(&self->group));
@@ -121,7 +121,7 @@ TEST_F_TIMEOUT(cgroup, test_lives_on_if_it_opted_in, TEST_SECONDS)
 	};
 	struct pt_story out = { .group = &self->group };
 
-	if (start_lazy("madvise") == -ENOSYS)
+	if (start_lazy("madvise") == -ENOTSUP)
 		SKIP(return, "this kernel does not have it");
 	EXPECT_EQ(0, pt_tell(&in));
 	EXPECT_EQ(0, oom_kills(&self->group));
@@ -133,7 +133,7 @@ TEST_F_TIMEOUT(cgroup, test_lives_on_beside_a_busy_thread, TEST_SECONDS)
 {
 	struct pt_story story = { .group = &self->group };
 
-	if (start_lazy("always") == -ENOSYS)
+	if (start_lazy("always") == -ENOTSUP)
 		SKIP(return, "this kernel does not have it");
 	ASSERT_EQ(0, pt_start_thread("always", 1));
 	EXPECT_EQ(0, pt_tell(&story));
@@ -258,6 +258,40 @@ TEST_F_TIMEOUT(tight, test_idle_process_is_served, TEST_SECONDS)
 	EXPECT_EQ(0, pt_reap(pid, 60, "somebody to use 120 MiB"));
 	EXPECT_EQ(0, oom_kills(&self->group));
 	EXPECT_GT(IDLE_TABLES / 2, pt_target_tables(&self->idle));
+}
+
+/*
+ * What there is to be had is one call's worth of tables. Once they are taken nothing is
+ * left to try, and nothing comes back before a grace period is over.
+ */
+#define LAST_TABLES	512L
+#define LAST_ROOM	(32 * PT_MIB)
+#define LAST_LACKING	PT_MIB
+
+TEST_F_TIMEOUT(tight, test_last_tables_are_waited_for, TEST_SECONDS)
+{
+	char limit[32];
+	pid_t pid;
+
+	ASSERT_TRUE(start_idle(&self->idle, &self->group, LAST_TABLES));
+	ASSERT_EQ(0, pt_process_write(self->idle.pid,
+				      "scan_delay_millisecs 3600000"));
+	snprintf(limit, sizeof(limit), "%lld",
+		 pt_group_number(&self->group, "memory.current") + LAST_ROOM);
+	ASSERT_EQ(0, pt_group_write(&self->group, "memory.max", limit));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		char *used = pt_story_map(LAST_ROOM + LAST_LACKING);
+
+		if (!used || pt_group_join(&self->group, 0))
+			_exit(2);
+		memset(used, 1, LAST_ROOM + LAST_LACKING);
+		_exit(0);
+	}
+	EXPECT_EQ(0, pt_reap(pid, 60, "somebody to use more than there is"));
+	EXPECT_EQ(0, oom_kills(&self->group));
+	EXPECT_GT(LAST_TABLES, pt_target_tables(&self->idle));
 }
 
 /* The thread does not come to it: it is told not to for an hour. */
@@ -446,7 +480,7 @@ TEST_F_TIMEOUT(system, test_lives_on_with_always, TEST_SECONDS)
 	struct pt_story story = { .oom_score_adj = 1000 };
 	long long before = pt_vmstat("oom_kill"), taken = pressure();
 
-	if (start_lazy("always") == -ENOSYS)
+	if (start_lazy("always") == -ENOTSUP)
 		SKIP(return, "this kernel does not have it");
 	self->hog = start_hog(LEFT_KB);
 	ASSERT_LT(0, self->hog);
@@ -461,7 +495,7 @@ TEST_F_TIMEOUT(system, test_drop_caches_takes_them, TEST_SECONDS)
 {
 	long long before = pressure();
 
-	if (start_lazy("always") == -ENOSYS)
+	if (start_lazy("always") == -ENOTSUP)
 		SKIP(return, "this kernel does not have it");
 	self->idle.tables = IDLE_TABLES;
 	ASSERT_EQ(0, pt_target_start(&self->idle, NULL));

@@ -10,7 +10,7 @@
 #include "pt_reclaim_cgroup.h"
 #include "pt_reclaim_util.h"
 
-#define PT_MIB			(1L << 20)
+#define PT_MIB			(1024L * 1024)
 #define PT_STORY_USED		(64 * PT_MIB)
 #define PT_STORY_TABLES		(200 * PT_MIB / (long)PT_PAGE)
 #define PT_STORY_LIMIT		"134217728"
