@@ -11,8 +11,10 @@ export KSRC
 HOURS ?= 1
 MINUTES ?= 30
 RECORD ?=
+BASE ?=
+STEPS ?=
 
-.PHONY: help run check bench plot mutants torture soak stress peers configurations fleet shell kernel series clean
+.PHONY: help run check bench plot mutants torture soak stress peers configurations fleet shell kernel series check-bases bisect-check clean
 
 help:
 	@echo 'make run      set everything up, boot, and show empty page tables leave running processes'
@@ -31,6 +33,9 @@ help:
 	@echo 'make shell    a root shell in a guest (KERNEL=prod)'
 	@echo 'make kernel   build a kernel: KERNEL=prod (default), debug, off or stock'
 	@echo 'make series   the whole as patches for git am, in build/series'
+	@echo 'make check-bases   the series applies to each 6.12.y that Debian has (BASE=VERSION: that one)'
+	@echo 'make bisect-check  each step of the series builds, with the option and without, and boots'
+	@echo '              (hours; says how many; STEPS="FIRST LAST": these)'
 	@echo 'make clean    remove build/'
 	@echo
 	@echo 'KSRC=PATH uses that Linux 6.12.y (directory, tarball or git tree) instead of'
@@ -83,6 +88,12 @@ kernel: deps
 
 series: deps
 	@scripts/series
+
+check-bases: deps
+	@scripts/check-bases $(BASE)
+
+bisect-check: deps
+	@scripts/bisect-check $(STEPS)
 
 clean:
 	rm -rf build
