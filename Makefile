@@ -35,7 +35,7 @@ help:
 	@echo 'make series   the whole as patches for git am, in build/series'
 	@echo 'make check-bases   the series applies to each 6.12.y that Debian has (BASE=VERSION: that one)'
 	@echo 'make bisect-check  each step of the series builds, with the option and without, and boots'
-	@echo '              (hours; says how many; STEPS="FIRST LAST": these)'
+	@echo '              (up to an hour and a half; STEPS="FIRST LAST": these)'
 	@echo 'make clean    remove build/'
 	@echo
 	@echo 'KSRC=PATH uses that Linux 6.12.y (directory, tarball or git tree) instead of'
