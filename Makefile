@@ -13,8 +13,13 @@ MINUTES ?= 30
 RECORD ?=
 BASE ?=
 STEPS ?=
+# See the head of scripts/deb.
+KCONFIG ?=
+MODE ?=
+KEEP_DEBUG_INFO ?=
+DEB_OUT ?=
 
-.PHONY: help run check bench plot mutants torture soak stress peers configurations fleet shell kernel series check-bases bisect-check clean
+.PHONY: help run check bench plot mutants torture soak stress peers configurations fleet shell kernel series check-bases bisect-check deb clean
 
 help:
 	@echo 'make run      set everything up, boot, and show empty page tables leave running processes'
@@ -36,6 +41,8 @@ help:
 	@echo 'make check-bases   the series applies to each 6.12.y that Debian has (BASE=VERSION: that one)'
 	@echo 'make bisect-check  each step of the series builds, with the option and without, and boots'
 	@echo '              (up to an hour and a half; STEPS="FIRST LAST": these)'
+	@echo 'make deb      packages linux-image and linux-headers to install (hours, it says how many):'
+	@echo '              KCONFIG=FILE, default the running kernel'"'"'s; MODE=always, madvise or never'
 	@echo 'make clean    remove build/'
 	@echo
 	@echo 'KSRC=PATH uses that Linux 6.12.y (directory, tarball or git tree) instead of'
@@ -94,6 +101,10 @@ check-bases: deps
 
 bisect-check: deps
 	@scripts/bisect-check $(STEPS)
+
+deb: deps
+	@KCONFIG='$(KCONFIG)' MODE='$(MODE)' KEEP_DEBUG_INFO='$(KEEP_DEBUG_INFO)' \
+		DEB_OUT='$(DEB_OUT)' scripts/deb
 
 clean:
 	rm -rf build
