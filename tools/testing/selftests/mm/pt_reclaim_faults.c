@@ -26,7 +26,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "pt_reclaim_cgroup.h"
 #include "pt_reclaim_harness.h"
+#include "pt_reclaim_story.h"
 #include "pt_reclaim_util.h"
 
 #ifndef SYS_process_madvise
@@ -1509,6 +1511,183 @@ TEST_F_TIMEOUT(gather, test_failures_here_and_there_lose_nothing, TEST_SECONDS)
 	EXPECT_TRUE(nothing_is_leaked(&self->before));
 	TH_LOG("%lld processes could not be registered",
 	       newly_unregistered(&self->before));
+}
+
+/*
+ * Memory reclaim on behalf of somebody whose allocations fail: the witness wastes
+ * tables and sleeps, and the thread sleeps, too, until memory is scarce.
+ */
+FIXTURE(reclaim)
+{
+	struct pt_cgroups cgroups;
+	struct pt_group group;
+	struct pt_area area;
+	struct child witness;
+	struct tally before;
+};
+
+FIXTURE_SETUP(reclaim)
+{
+	self->area.fd = -1;
+	if (!faults_present())
+		SKIP(return, "this kernel has no fault injection");
+	if (!pt_cgroups_find(&self->cgroups))
+		SKIP(return, "no cgroup2 with a memory controller");
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	fail_nth_fd = open_fail_nth(0);
+	ASSERT_LE(0, fail_nth_fd);
+	ASSERT_EQ(0, set_victims(VICTIMS_NONE, "0"));
+	ASSERT_EQ(0, pt_group_make(&self->group, &self->cgroups, "failing"));
+	ASSERT_EQ(0, start_without_sweeps("madvise", SCAN_SLEEP_MS));
+}
+
+/* The thread has come to rest. */
+static bool start_witness(struct child *witness, struct pt_area *area, long tables,
+			  const struct pt_group *group)
+{
+	return !pt_area_map(area, PT_ANON, tables * PT_TABLE) &&
+	       !start_child(witness, area, 0, NULL) &&
+	       !pt_group_join(group, witness->pid) &&
+	       tell_child(witness, SAY_ENABLE) &&
+	       !pt_set_knob("scan_sleep_millisecs", PAUSE_MS) &&
+	       rounds_have_ended();
+}
+
+FIXTURE_TEARDOWN(reclaim)
+{
+	make_it_fail(0, false);
+	set_victims(VICTIMS_NONE, "0");
+	end_child(&self->witness);
+	pt_area_unmap(&self->area);
+	pt_group_remove(&self->group);
+	pt_cgroups_leave(&self->cgroups);
+	pt_set_mode("never");
+}
+
+static bool area_goes(pid_t pid, const struct pt_area *area, long kb)
+{
+	return pt_wait(30, "empty tables to go after all",
+		       pt_vmpte_kb(pid) <= kb - (long)(area->bytes / PT_TABLE) *
+					   PT_TABLE_KB);
+}
+
+/*
+ * Each failure has the call fail, or the tables go nevertheless. What comes late are
+ * the same few allocations again and again.
+ */
+static bool asking_survives_failures(struct child *witness,
+				     const struct pt_area *area,
+				     const char *path, const char *what)
+{
+	long long before = pt_knob("tables_reclaimed_pressure");
+	unsigned int nth, failures = 0, refused = 0;
+	bool injected = true;
+	int err;
+	long kb;
+
+	for (nth = 1; injected && nth < MANY; nth += 1 + nth / 16) {
+		if (!tell_child(witness, SAY_WASTE))
+			return false;
+		kb = pt_vmpte_kb(witness->pid);
+		arm(nth);
+		err = pt_write_file(path, what);
+		injected = disarm();
+		failures += injected;
+		refused += injected && err == -ENOMEM;
+		if (injected && err == -ENOMEM)
+			continue;
+		/* There may be less to be had than was asked for. */
+		if ((err && err != -EAGAIN) || !area_goes(witness->pid, area, kb)) {
+			pt_note("failure %u: %s", nth, strerror(-err));
+			return false;
+		}
+	}
+	pt_note("%u failures, %u refusals, %lld tables by memory reclaim",
+		failures, refused, pt_knob("tables_reclaimed_pressure") - before);
+	return refused && pt_knob("tables_reclaimed_pressure") > before;
+}
+
+/* Half of what there is is asked for in one call, if it is a whole call's worth. */
+#define SHRINKABLE	600L
+
+/* What takes memory to be dropped goes beforehand: the base's caches do not care. */
+TEST_F_TIMEOUT(reclaim, test_drop_caches_with_failures, TEST_SECONDS)
+{
+	static const char path[] = "/proc/sys/vm/drop_caches";
+
+	ASSERT_TRUE(start_witness(&self->witness, &self->area, SHRINKABLE,
+				  &self->group));
+	ASSERT_EQ(0, pt_write_file(path, "3"));
+	self->before = tally();
+	ASSERT_EQ(0, set_victims(VICTIMS_ALL, "0"));
+	EXPECT_TRUE(asking_survives_failures(&self->witness, &self->area, path, "3"));
+	EXPECT_EQ(0, newly_unregistered(&self->before));
+}
+
+TEST_F_TIMEOUT(reclaim, test_memory_reclaim_with_failures, TEST_SECONDS)
+{
+	char path[sizeof(self->group.path) + 16];
+
+	snprintf(path, sizeof(path), "%s/memory.reclaim", self->group.path);
+	ASSERT_TRUE(start_witness(&self->witness, &self->area, TABLES,
+				  &self->group));
+	self->before = tally();
+	ASSERT_EQ(0, set_victims(VICTIMS_ALL, "0"));
+	EXPECT_TRUE(asking_survives_failures(&self->witness, &self->area, path, "64K"));
+	EXPECT_EQ(0, newly_unregistered(&self->before));
+}
+
+#define TIGHT_USED	(4 * PT_MIB)
+#define TIGHT_TABLES	(32 * PT_MIB / (long)PT_PAGE)
+#define TIGHT_LIMIT	"16777216"
+
+static __noreturn void live_in_want(const struct pt_group *group)
+{
+	char *used = pt_story_map(TIGHT_USED);
+	char *wasted = pt_story_map(TIGHT_TABLES * PT_TABLE);
+	int fd = open("/proc/self/make-it-fail", O_RDWR | O_CLOEXEC);
+	size_t at;
+	int err;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!used || !wasted || opt(PR_PT_RECLAIM_ENABLE) ||
+	    pt_group_join(group, 0) || write(fd, "1", 1) != 1)
+		_exit(2);
+	for (at = 0; at < TIGHT_USED; at += PT_PAGE)
+		pt_fill_page(used + at, SEED, at);
+	err = pt_waste(wasted, TIGHT_TABLES);
+	for (at = 0; !err && at < TIGHT_USED; at += PT_PAGE) {
+		if (!pt_page_is_intact(used + at, SEED, at))
+			err = -EIO;
+	}
+	if (write(fd, "0", 1) != 1)
+		_exit(3);
+	_exit(!!err);
+}
+
+/* It lives on tables being taken, by itself and the thread, that it has no room for. */
+TEST_F_TIMEOUT(reclaim, test_limit_with_failures, TEST_SECONDS)
+{
+	long long before = pt_knob("tables_reclaimed_pressure");
+	pid_t pid;
+
+	ASSERT_TRUE(start_witness(&self->witness, &self->area, TABLES,
+				  &self->group));
+	self->before = tally();
+	ASSERT_EQ(0, pt_group_write(&self->group, "memory.max", TIGHT_LIMIT));
+	pt_group_write(&self->group, "memory.swap.max", "0");
+	ASSERT_EQ(0, set_victims(VICTIMS_ALL, "2"));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid)
+		live_in_want(&self->group);
+	EXPECT_EQ(0, pt_reap(pid, 600, "somebody to waste tables at a limit"));
+	EXPECT_EQ(0, pt_group_stat(&self->group, "memory.events", "oom_kill"));
+	EXPECT_LT(before, pt_knob("tables_reclaimed_pressure"));
+	ASSERT_EQ(0, set_victims(VICTIMS_NONE, "0"));
+	EXPECT_TRUE(nothing_is_leaked(&self->before));
+	TH_LOG("%lld tables by memory reclaim",
+	       pt_knob("tables_reclaimed_pressure") - before);
 }
 
 /*
