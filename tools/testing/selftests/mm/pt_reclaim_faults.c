@@ -1607,7 +1607,7 @@ static bool asking_survives_failures(struct child *witness,
 	return refused && pt_knob("tables_reclaimed_pressure") > before;
 }
 
-/* Half of what there is is asked for in one call, if it is a whole call's worth. */
+/* One call takes half of them, if that is not too little for it. */
 #define SHRINKABLE	600L
 
 /* What takes memory to be dropped goes beforehand: the base's caches do not care. */
