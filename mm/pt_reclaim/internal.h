@@ -154,6 +154,7 @@ void pt_reclaim_find(struct pt_reclaim_control *ctl);
 
 /* offer.c */
 
+struct mem_cgroup;
 struct shrinker;
 
 int pt_reclaim_offers_init(struct shrinker *shrinker);
