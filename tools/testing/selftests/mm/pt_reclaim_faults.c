@@ -1541,6 +1541,17 @@ FIXTURE_SETUP(reclaim)
 	ASSERT_EQ(0, start_without_sweeps("madvise", SCAN_SLEEP_MS));
 }
 
+FIXTURE_TEARDOWN(reclaim)
+{
+	make_it_fail(0, false);
+	set_victims(VICTIMS_NONE, "0");
+	end_child(&self->witness);
+	pt_area_unmap(&self->area);
+	pt_group_remove(&self->group);
+	pt_cgroups_leave(&self->cgroups);
+	pt_set_mode("never");
+}
+
 /* The thread has come to rest. */
 static bool start_witness(struct child *witness, struct pt_area *area, long tables,
 			  const struct pt_group *group)
@@ -1551,17 +1562,6 @@ static bool start_witness(struct child *witness, struct pt_area *area, long tabl
 	       tell_child(witness, SAY_ENABLE) &&
 	       !pt_set_knob("scan_sleep_millisecs", PAUSE_MS) &&
 	       rounds_have_ended();
-}
-
-FIXTURE_TEARDOWN(reclaim)
-{
-	make_it_fail(0, false);
-	set_victims(VICTIMS_NONE, "0");
-	end_child(&self->witness);
-	pt_area_unmap(&self->area);
-	pt_group_remove(&self->group);
-	pt_cgroups_leave(&self->cgroups);
-	pt_set_mode("never");
 }
 
 static bool area_goes(pid_t pid, const struct pt_area *area, long kb)

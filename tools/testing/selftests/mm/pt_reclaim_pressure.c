@@ -357,9 +357,9 @@ TEST_F_TIMEOUT(tight, test_pressure_wakes_the_thread, TEST_SECONDS)
 			    !pt_target_tables(&self->idle)));
 }
 
-/* In the whole system, in which there is no room for the tables. */
 #define BYSTANDERS	4
 
+/* In the whole system, in which there is no room for the tables. */
 FIXTURE(system)
 {
 	pid_t hog;
