@@ -611,9 +611,6 @@ TEST_F_TIMEOUT(faults, test_next_mark_registers_who_could_not_be,
 	EXPECT_TRUE(nothing_is_leaked(&self->before));
 }
 
-/* So long that no round begins before it is changed */
-#define PAUSE_MS	3600000
-
 static bool rounds_have_ended(void)
 {
 	long long rounds;
@@ -629,7 +626,7 @@ static bool rounds_have_ended(void)
 static bool have_marks_to_copy(struct pt_area *area)
 {
 	return !opt(PR_PT_RECLAIM_ENABLE) && pt_wait_rounds(4) &&
-	       !pt_set_knob("scan_sleep_millisecs", PAUSE_MS) &&
+	       !pt_set_knob("scan_sleep_millisecs", PT_HELD_MS) &&
 	       rounds_have_ended() && !pt_area_waste(area);
 }
 
@@ -1560,7 +1557,7 @@ static bool start_witness(struct child *witness, struct pt_area *area, long tabl
 	       !start_child(witness, area, 0, NULL) &&
 	       !pt_group_join(group, witness->pid) &&
 	       tell_child(witness, SAY_ENABLE) &&
-	       !pt_set_knob("scan_sleep_millisecs", PAUSE_MS) &&
+	       !pt_set_knob("scan_sleep_millisecs", PT_HELD_MS) &&
 	       rounds_have_ended();
 }
 

@@ -1216,7 +1216,11 @@ static int test_table_outlives_the_walk(void)
 	return KSFT_PASS;
 }
 
-/* The thread has found the table; put it where it does not stop the others. */
+/*
+ * The thread has come to the gap, on a CPU where it does not stop the others: it may
+ * hold spin locks there. It is given that place while it sleeps, and cannot have come
+ * further than the first look at a table before.
+ */
 static int hold_the_thread(struct other *other, const char *mode,
 			   const char *gap)
 {
@@ -1226,9 +1230,10 @@ static int hold_the_thread(struct other *other, const char *mode,
 	CPU_SET(0, &first);
 	if (start_other(other) != KSFT_PASS || order(other, COUNT) < 0)
 		return pt_failed("no process");
-	if (gap_arm(gap, other->area.start, other->pid) ||
-	    pt_start_thread(mode, 1) ||
-	    sched_setaffinity(pt_find_thread(), sizeof(first), &first))
+	if (pt_start_thread(mode, PT_HELD_MS) ||
+	    sched_setaffinity(pt_find_thread(), sizeof(first), &first) ||
+	    gap_arm(gap, other->area.start, other->pid) ||
+	    pt_set_knob("scan_sleep_millisecs", 1))
 		return pt_failed("cannot arm the gap, or no thread");
 	if (!pt_wait(30, "the gap to be reached", gap_is_open(gap)))
 		return pt_failed("the thread did not come to the gap");

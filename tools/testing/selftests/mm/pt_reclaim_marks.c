@@ -33,8 +33,6 @@
 #endif
 
 #define SCAN_SLEEP_MS	20
-/* So long that no round begins before a test says so */
-#define PAUSE_MS	3600000
 #define GONE_SECONDS	20
 #define TEST_SECONDS	1200
 #define TABLES		64L
@@ -211,7 +209,7 @@ TEST_F_TIMEOUT(marks, test_copies_of_empty_tables_are_marked, TEST_SECONDS)
 	ASSERT_EQ(0, pt_area_map(&self->area, PT_ANON, TABLES * PT_TABLE));
 	use_tables(&self->area);
 	ASSERT_TRUE(settle());
-	ASSERT_EQ(0, pt_set_knob("scan_sleep_millisecs", PAUSE_MS));
+	ASSERT_EQ(0, pt_set_knob("scan_sleep_millisecs", PT_HELD_MS));
 	ASSERT_EQ(0, madvise(self->area.start, self->area.bytes,
 			     MADV_DONTNEED));
 	pid = fork();
@@ -316,7 +314,7 @@ TEST_F_TIMEOUT(marks, test_moved_tables_are_marked, TEST_SECONDS)
 	*reserved = 1;
 	kb = pt_vmpte_kb(0);
 	ASSERT_TRUE(settle());
-	ASSERT_EQ(0, pt_set_knob("scan_sleep_millisecs", PAUSE_MS));
+	ASSERT_EQ(0, pt_set_knob("scan_sleep_millisecs", PT_HELD_MS));
 	ASSERT_EQ(0, madvise(self->area.start, self->area.bytes,
 			     MADV_DONTNEED));
 	ASSERT_EQ(to, mremap(self->area.start, self->area.bytes,

@@ -206,8 +206,6 @@ bool pt_wait_rounds(unsigned int rounds)
 		       pt_knob("full_scans") >= enough);
 }
 
-/* So long that no round begins before a test says so; the most there is */
-#define HELD_MS		3600000
 /* A round that is under way ends before so long. */
 #define ROUND_MS	200
 
@@ -215,7 +213,7 @@ bool pt_hold_rounds(void)
 {
 	long long rounds;
 
-	if (pt_set_knob("scan_sleep_millisecs", HELD_MS))
+	if (pt_set_knob("scan_sleep_millisecs", PT_HELD_MS))
 		return false;
 	do {
 		rounds = pt_knob("full_scans");

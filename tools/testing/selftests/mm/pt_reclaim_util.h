@@ -84,6 +84,8 @@ int pt_get_mode(char *buf, size_t size);
 int pt_set_knob(const char *name, unsigned long long value);
 long long pt_knob(const char *name);
 int pt_set_thp(const char *mode);
+/* So long a sleep that no round begins before a test says so; the most there is. */
+#define PT_HELD_MS	3600000
 /* Puts the thread to work at a given pace, in a mode, with all the CPU it wants. */
 int pt_start_thread(const char *mode, unsigned int scan_sleep_millisecs);
 /* Waits until the thread has finished so many more rounds. */
