@@ -144,6 +144,7 @@ enum pt_reclaim_result pt_reclaim_range(struct pt_reclaim_control *ctl);
 void pt_reclaim_free_taken(struct list_head *taken, bool now);
 unsigned long pt_reclaim_given_to_rcu(void);
 bool pt_reclaim_freed_by_rcu(unsigned long given);
+unsigned long pt_reclaim_nr_freed_by_rcu(void);
 extern struct wait_queue_head pt_reclaim_memory_wait;
 void pt_reclaim_wake_waiters(void);
 pmd_t *pt_reclaim_find_pmd(struct mm_struct *mm, unsigned long addr);
@@ -159,7 +160,8 @@ struct shrinker;
 
 int pt_reclaim_offers_init(struct shrinker *shrinker);
 unsigned long pt_reclaim_offered(int nid, struct mem_cgroup *memcg);
-bool pt_reclaim_in_hands(int nid, struct mem_cgroup *memcg);
+bool pt_reclaim_in_hands(int nid, struct mem_cgroup *memcg,
+			 unsigned long given);
 unsigned long pt_reclaim_nr_offers(int nid, struct mem_cgroup *memcg);
 struct mm_struct *pt_reclaim_next_offer(int nid, struct mem_cgroup *memcg);
 bool pt_reclaim_offer_begin(struct mm_struct *mm, unsigned long *addr);

@@ -31,17 +31,24 @@ static struct list_lru offers;
 /* Read without the registry's lock when counting, hence the marked accesses. */
 static unsigned long evidence_of(struct visited_mm *visited)
 {
-	return atomic_read(&visited->slot.mm->pt_reclaim_marks) +
-	       READ_ONCE(visited->evidence) +
-	       READ_ONCE(visited->offer.evidence);
+	struct mm_struct *mm = visited->slot.mm;
+	unsigned int marks = atomic_read(&mm->pt_reclaim_marks);
+
+	return pt_reclaim_believe(mm, marks + READ_ONCE(visited->evidence) +
+				      READ_ONCE(visited->offer.evidence));
 }
 
-/* Has somebody taken tables that are not free yet, or is he about to? */
-static bool in_hands(struct visited_mm *visited)
+/*
+ * Has somebody taken tables that are not free yet, or is he about to? Of those that
+ * were given to RCU these, of all mms, that were when there were @given: somebody may
+ * go on with giving all day.
+ */
+static bool in_hands(struct visited_mm *visited, unsigned long given)
 {
 	return READ_ONCE(visited->offer.at_work) ||
 	       READ_ONCE(visited->offer.thread_at_work) ||
-	       !pt_reclaim_freed_by_rcu(READ_ONCE(visited->offer.given));
+	       (!pt_reclaim_freed_by_rcu(READ_ONCE(visited->offer.given)) &&
+		!pt_reclaim_freed_by_rcu(given));
 }
 
 /*
@@ -71,6 +78,7 @@ static void put_on_list(struct visited_mm *visited)
 	struct pt_reclaim_offer *offer = &visited->offer;
 
 	offer->memcg = payer_of(visited->slot.mm);
+	offer->listed = true;
 	list_lru_add(&offers, &offer->lru, offer->nid, offer->memcg);
 }
 
@@ -86,11 +94,12 @@ void pt_reclaim_withdraw(struct visited_mm *visited)
 
 	lockdep_assert_held(&pt_reclaim_registry_lock);
 
-	if (list_empty(&offer->lru))
+	if (!offer->listed)
 		return;
 	list_lru_del(&offers, &offer->lru, offer->nid, offer->memcg);
 	mem_cgroup_put(offer->memcg);
 	offer->memcg = NULL;
+	offer->listed = false;
 }
 
 /**
@@ -107,14 +116,26 @@ void pt_reclaim_withdraw(struct visited_mm *visited)
 void pt_reclaim_update_offer(struct visited_mm *visited)
 {
 	pt_reclaim_withdraw(visited);
-	if (!visited->parked && (evidence_of(visited) || in_hands(visited)))
+	if (!visited->parked &&
+	    (evidence_of(visited) ||
+	     in_hands(visited, pt_reclaim_given_to_rcu())))
 		put_on_list(visited);
 }
 
+/**
+ * struct offered - what was counted in a list
+ * @given: Who is asked about, see in_hands().
+ * @tables: Tables that may be empty,
+ * @mms: of so many mms.
+ * @in_hands: In so many there are some on their way.
+ * @none: So many were listed for nothing.
+ */
 struct offered {
+	unsigned long given;
 	unsigned long tables;
 	unsigned long mms;
 	unsigned long in_hands;
+	unsigned long none;
 };
 
 static enum lru_status count_offer(struct list_head *item,
@@ -124,19 +145,40 @@ static enum lru_status count_offer(struct list_head *item,
 	struct visited_mm *visited = container_of(item, struct visited_mm,
 						  offer.lru);
 	struct offered *offered = arg;
+	unsigned long tables = evidence_of(visited);
+	bool some_in_hands;
 
+	/* Who takes the evidence away to look has said so before. */
+	smp_rmb();
+	some_in_hands = in_hands(visited, offered->given);
+	/*
+	 * What was taken of it is free by now, and nobody was told. Whoever marks it
+	 * again finds no mark in the mm, and puts it back.
+	 */
+	if (!tables && !some_in_hands &&
+	    !in_hands(visited, pt_reclaim_given_to_rcu())) {
+		offered->none++;
+		list_lru_isolate(list, item);
+		return LRU_REMOVED;
+	}
 	offered->mms++;
-	offered->tables += evidence_of(visited);
-	offered->in_hands += in_hands(visited);
+	offered->tables += tables;
+	offered->in_hands += some_in_hands;
 	return LRU_SKIP;
 }
 
-static struct offered count_offers(int nid, struct mem_cgroup *memcg)
+static struct offered count_offers(int nid, struct mem_cgroup *memcg,
+				   unsigned long given)
 {
-	unsigned long nr = COUNTED_OFFERS;
-	struct offered offered = { };
+	struct offered offered;
+	unsigned long nr;
 
-	list_lru_walk_one(&offers, nid, memcg, count_offer, &offered, &nr);
+	do {
+		nr = COUNTED_OFFERS;
+		offered = (struct offered){ .given = given };
+		list_lru_walk_one(&offers, nid, memcg, count_offer, &offered,
+				  &nr);
+	} while (offered.none == COUNTED_OFFERS);
 	return offered;
 }
 
@@ -157,7 +199,7 @@ unsigned long pt_reclaim_offered(int nid, struct mem_cgroup *memcg)
 
 	if (!mms)
 		return 0;
-	offered = count_offers(nid, memcg);
+	offered = count_offers(nid, memcg, pt_reclaim_given_to_rcu());
 	if (offered.mms && mms > offered.mms)
 		offered.tables += offered.tables / offered.mms *
 				  (mms - offered.mms);
@@ -168,13 +210,14 @@ unsigned long pt_reclaim_offered(int nid, struct mem_cgroup *memcg)
  * pt_reclaim_in_hands() - are there tables that are taken and not free yet?
  * @nid: Of those who are listed for this node
  * @memcg: and this cgroup.
+ * @given: What pt_reclaim_given_to_rcu() returned: what is given later does not count.
  *
  * Context: Any but interrupts; no lock of ours is held. pt_reclaim_memory_wait is
  * woken when this may have become false.
  */
-bool pt_reclaim_in_hands(int nid, struct mem_cgroup *memcg)
+bool pt_reclaim_in_hands(int nid, struct mem_cgroup *memcg, unsigned long given)
 {
-	return count_offers(nid, memcg).in_hands;
+	return count_offers(nid, memcg, given).in_hands;
 }
 
 /**
@@ -198,8 +241,9 @@ static enum lru_status grab_offer(struct list_head *item,
 						  offer.lru);
 	struct mm_struct **mm = arg;
 
+	/* Out of the way of the others, of whom only the first are looked at. */
 	if (READ_ONCE(visited->offer.at_work) || !evidence_of(visited))
-		return LRU_SKIP;
+		return LRU_ROTATE;
 	*mm = visited->slot.mm;
 	mmgrab(*mm);
 	return LRU_STOP;
@@ -217,10 +261,15 @@ static enum lru_status grab_offer(struct list_head *item,
  */
 struct mm_struct *pt_reclaim_next_offer(int nid, struct mem_cgroup *memcg)
 {
-	unsigned long nr = COUNTED_OFFERS;
+	unsigned long left = pt_reclaim_nr_offers(nid, memcg);
 	struct mm_struct *mm = NULL;
 
-	list_lru_walk_one(&offers, nid, memcg, grab_offer, &mm, &nr);
+	while (!mm && left) {
+		unsigned long nr = min_t(unsigned long, left, COUNTED_OFFERS);
+
+		left -= nr;
+		list_lru_walk_one(&offers, nid, memcg, grab_offer, &mm, &nr);
+	}
 	return mm;
 }
 
@@ -252,9 +301,10 @@ bool pt_reclaim_offer_begin(struct mm_struct *mm, unsigned long *addr)
 		offer = &visited->offer;
 		offer->hurried = true;
 		WRITE_ONCE(offer->at_work, true);
+		offer->yielded = false;
 		if (!offer->address)
 			WRITE_ONCE(offer->evidence, offer->evidence +
-				   atomic_xchg(&mm->pt_reclaim_marks, 0));
+				   pt_reclaim_take_marks(mm));
 		*addr = offer->address;
 	}
 	spin_unlock(&pt_reclaim_registry_lock);
@@ -289,6 +339,7 @@ void pt_reclaim_offer_progress(struct mm_struct *mm, unsigned long addr,
 				   stats->scanned;
 		WRITE_ONCE(offer->evidence, evidence);
 		offer->address = finished ? 0 : addr & PUD_MASK;
+		offer->yielded = stats->reclaimed;
 		visited->state.scanned += stats->scanned;
 		visited->state.reclaimed += stats->reclaimed;
 	}
@@ -298,7 +349,7 @@ void pt_reclaim_offer_progress(struct mm_struct *mm, unsigned long addr,
 /**
  * pt_reclaim_offer_end() - somebody else may be at work on an mm
  * @mm: The mm; the caller holds mm_count.
- * @given_to_rcu: What was taken of it is not free yet, but was given to RCU.
+ * @given_to_rcu: What was taken is not free yet, but was given to RCU.
  *
  * Context: Process context.
  */
@@ -311,7 +362,7 @@ void pt_reclaim_offer_end(struct mm_struct *mm, bool given_to_rcu)
 	if (visited) {
 		/* It may have left meanwhile and come back, with another one at work. */
 		WRITE_ONCE(visited->offer.at_work, false);
-		if (given_to_rcu)
+		if (given_to_rcu && visited->offer.yielded)
 			WRITE_ONCE(visited->offer.given,
 				   pt_reclaim_given_to_rcu());
 		pt_reclaim_update_offer(visited);

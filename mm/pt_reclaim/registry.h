@@ -5,9 +5,12 @@
 #ifndef _MM_PT_RECLAIM_REGISTRY_H
 #define _MM_PT_RECLAIM_REGISTRY_H
 
+#include <linux/atomic.h>
 #include <linux/build_bug.h>
 #include <linux/list.h>
 #include <linux/lockdep.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
 #include <linux/spinlock.h>
 #include <linux/timerqueue.h>
 #include <linux/types.h>
@@ -23,6 +26,9 @@
  * @evidence: Marks that the present pass of memory reclaim is about.
  * @address: Where that goes on, a multiple of PUD_SIZE; 0: with a new pass.
  * @given: Tables that were taken of it are free when pt_reclaim_freed_by_rcu(@given).
+ * @listed: Put in a list: @memcg is referenced. Under the registry's lock; somebody
+ *	who walks the list takes what is there for nothing out of it.
+ * @yielded: Memory reclaim, while @at_work, has taken tables of it.
  * @at_work: Memory reclaim is at it, or has not freed yet what it took.
  * @thread_at_work: The thread is at it.
  * @hurried: Memory reclaim has come here since the last visit.
@@ -34,6 +40,8 @@ struct pt_reclaim_offer {
 	bool at_work;
 	bool thread_at_work;
 	bool hurried;
+	bool listed;
+	bool yielded;
 	unsigned long evidence;
 	unsigned long address;
 	unsigned long given;
@@ -101,6 +109,27 @@ static inline struct visited_mm *mm_visited(struct mm_struct *mm)
 
 	slot = mm_slot_lookup(pt_reclaim_mm_slots, mm);
 	return slot ? slot_visited(slot) : NULL;
+}
+
+/*
+ * So many tables may be empty where @marks were left. A table that is looked at and
+ * marked again counts again, and somebody may do that to himself all day: there are no
+ * more than there are. Some marks are at least one.
+ */
+static inline unsigned long pt_reclaim_believe(struct mm_struct *mm,
+					       unsigned long marks)
+{
+	unsigned long tables = mm_pgtables_bytes(mm) >> PAGE_SHIFT;
+
+	return min(marks, tables + 1);
+}
+
+/* The marks that were left in @mm since the last call. A full barrier. */
+static inline unsigned long pt_reclaim_take_marks(struct mm_struct *mm)
+{
+	unsigned int marks = atomic_xchg(&mm->pt_reclaim_marks, 0);
+
+	return pt_reclaim_believe(mm, marks);
 }
 
 void pt_reclaim_update_offer(struct visited_mm *visited);

@@ -191,7 +191,7 @@ static bool registry_insert(struct mm_struct *mm, struct mm_slot *slot)
 	timerqueue_init(&slot_visited(slot)->timer);
 	INIT_LIST_HEAD(&slot_visited(slot)->offer.lru);
 	slot_visited(slot)->offer.nid = numa_mem_id();
-	slot_visited(slot)->offer.given = pt_reclaim_given_to_rcu();
+	slot_visited(slot)->offer.given = pt_reclaim_nr_freed_by_rcu();
 	count_mm(slot_visited(slot), 1);
 	put_to_rest(slot_visited(slot));
 	pt_reclaim_update_offer(slot_visited(slot));
@@ -584,12 +584,12 @@ static unsigned int due_class(unsigned long marks)
 static void ask(struct visited_mm *visited)
 {
 	struct mm_struct *mm = visited->slot.mm;
-	unsigned int marks;
+	unsigned long marks;
 
 	visited->round = round_number;
 	stop_timer(visited);
 	visited->timer.expires = get_jiffies_64() + delay_jiffies(visited);
-	marks = atomic_read(&mm->pt_reclaim_marks);
+	marks = (unsigned int)atomic_read(&mm->pt_reclaim_marks);
 	if (marks || visited->sweep || visited->address ||
 	    visited->offer.evidence)
 		set_due(visited, &due[due_class(marks +
@@ -686,7 +686,7 @@ static void visit_begins(struct visited_mm *visited)
 	/* What memory reclaim has left in the middle is marked, and seen too. */
 	visited->offer.address = 0;
 	WRITE_ONCE(visited->evidence, visited->offer.evidence +
-		   atomic_xchg(&mm->pt_reclaim_marks, 0));
+		   pt_reclaim_take_marks(mm));
 	WRITE_ONCE(visited->offer.evidence, 0);
 }
 
@@ -722,9 +722,10 @@ static bool visit_get(struct pt_reclaim_control *ctl,
 	if (visited) {
 		if (!visited->turn)
 			visited->turn = turn(visited);
+		/* Before its evidence is on its way from here to there. */
+		WRITE_ONCE(visited->offer.thread_at_work, true);
 		if (!visited->left)
 			visit_begins(visited);
-		WRITE_ONCE(visited->offer.thread_at_work, true);
 		ctl->mm = visited->slot.mm;
 		mmgrab(ctl->mm);
 		ctl->addr = visited->address;
@@ -763,9 +764,11 @@ static void visit_put(struct pt_reclaim_control *ctl, unsigned long used,
 
 	spin_lock(&pt_reclaim_registry_lock);
 	slot = mm_slot_lookup(pt_reclaim_mm_slots, ctl->mm);
+	/* Even if it was parked meanwhile, or has come back. */
+	if (slot)
+		WRITE_ONCE(slot_visited(slot)->offer.thread_at_work, false);
 	if (slot && slot_visited(slot)->left) {
 		visited = slot_visited(slot);
-		WRITE_ONCE(visited->offer.thread_at_work, false);
 		add_to_state(visited, &ctl->stats);
 		visited->state.busy += ctl->stats.busy;
 		visited->state.raced += ctl->stats.raced;

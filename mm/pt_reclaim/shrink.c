@@ -160,6 +160,8 @@ static unsigned long shrink_scan(struct shrinker *shrinker,
 		.left = sc->nr_to_scan,
 		.taken = LIST_HEAD_INIT(shrink.taken),
 	};
+	unsigned long given;
+	bool stop;
 
 	kptreclaimd_hurry();
 	/* The mode is being changed. */
@@ -168,16 +170,25 @@ static unsigned long shrink_scan(struct shrinker *shrinker,
 	shrink_offers(&shrink, sc);
 	pt_reclaim_work_end();
 	shrink_free(&shrink, direct);
+	given = pt_reclaim_given_to_rcu();
 
-	/* The last tables may be in somebody else's hands, or in RCU's. */
-	if (direct && !shrink.reclaimed)
-		wait_event_killable_timeout(pt_reclaim_memory_wait,
-					    !pt_reclaim_in_hands(sc->nid,
-								 sc->memcg),
-					    HANDS_TIMEOUT);
 	sc->nr_scanned = sc->nr_to_scan - shrink.left;
 	/* Whatever was looked for is not to be had now. */
-	return sc->nr_scanned ? shrink.reclaimed : SHRINK_STOP;
+	stop = !sc->nr_scanned;
+	/*
+	 * The last tables may be in somebody else's hands, or in RCU's. A wait costs
+	 * as much as all that was asked for: there are few of them, then, in one go.
+	 */
+	if (direct && !shrink.reclaimed &&
+	    pt_reclaim_in_hands(sc->nid, sc->memcg, given)) {
+		wait_event_killable_timeout(pt_reclaim_memory_wait,
+					    !pt_reclaim_in_hands(sc->nid,
+								 sc->memcg,
+								 given),
+					    HANDS_TIMEOUT);
+		sc->nr_scanned = sc->nr_to_scan;
+	}
+	return stop ? SHRINK_STOP : shrink.reclaimed;
 }
 
 /**

@@ -462,6 +462,18 @@ bool pt_reclaim_freed_by_rcu(unsigned long given)
 }
 
 /**
+ * pt_reclaim_nr_freed_by_rcu() - how many tables have arrived?
+ *
+ * Context: Any.
+ *
+ * Return: Tables since the boot: for pt_reclaim_freed_by_rcu(), of which it is true.
+ */
+unsigned long pt_reclaim_nr_freed_by_rcu(void)
+{
+	return atomic_long_read(&nr_freed_by_rcu);
+}
+
+/**
  * pt_reclaim_free_taken() - free tables that no CPU knows any more
  * @taken: Such tables, of any mms, as pt_reclaim_range() has left them.
  * @now: Sleep for a grace period, and free them. Expedited, because memory is scarce

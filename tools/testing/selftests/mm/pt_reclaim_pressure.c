@@ -141,12 +141,15 @@ TEST_F_TIMEOUT(cgroup, test_lives_on_beside_a_busy_thread, TEST_SECONDS)
 }
 
 /* One cgroup without swap, another one without a limit, and somebody who is idle */
+#define MANY		64
+
 FIXTURE(tight)
 {
 	struct pt_cgroups cgroups;
 	struct pt_group group;
 	struct pt_group other;
 	struct pt_target idle;
+	struct pt_target many[MANY];
 };
 
 FIXTURE_SETUP(tight)
@@ -164,6 +167,10 @@ FIXTURE_SETUP(tight)
 
 FIXTURE_TEARDOWN(tight)
 {
+	int i;
+
+	for (i = 0; i < MANY; i++)
+		pt_target_end(&self->many[i]);
 	pt_target_end(&self->idle);
 	pt_group_remove(&self->group);
 	pt_group_remove(&self->other);
@@ -338,6 +345,50 @@ TEST_F_TIMEOUT(tight, test_memory_high_takes_them, TEST_SECONDS)
 	/* A process that is throttled at the limit may be above it by a bit. */
 	EXPECT_GE(LIMIT_BYTES + 16 * PT_MIB,
 		  pt_group_number(&self->group, "memory.peak"));
+}
+
+/*
+ * Many who have had everything taken from them stand in the list before somebody who
+ * has not. Of a list no more than 32 are asked how much they have.
+ */
+#define MANY_TABLES	16L
+#define ASKED		32
+
+static long nr_served(struct pt_target *many)
+{
+	long nr = 0;
+	int i;
+
+	for (i = 0; i < MANY; i++)
+		nr += !pt_target_tables(&many[i]);
+	return nr;
+}
+
+static int drop_slab(void)
+{
+	return pt_write_file("/proc/sys/vm/drop_caches", "2");
+}
+
+TEST_F_TIMEOUT(tight, test_who_has_nothing_left_hides_nobody, TEST_SECONDS)
+{
+	int i;
+
+	ASSERT_EQ(0, pt_group_write(&self->group, "memory.max", "max"));
+	for (i = 0; i < MANY; i++) {
+		ASSERT_TRUE(start_idle(&self->many[i], &self->group, MANY_TABLES));
+		ASSERT_EQ(0, pt_process_write(self->many[i].pid,
+					      "scan_delay_millisecs 3600000"));
+	}
+	/* Some are left in the end: half is asked for, and too little is nothing. */
+	ASSERT_TRUE(pt_wait(30, "tables of many to go",
+			    !drop_slab() && nr_served(self->many) > ASKED));
+
+	ASSERT_TRUE(start_idle(&self->idle, &self->group, IDLE_TABLES));
+	ASSERT_EQ(0, pt_process_write(self->idle.pid,
+				      "scan_delay_millisecs 3600000"));
+	EXPECT_TRUE(pt_wait(30, "tables behind these to go",
+			    !drop_slab() && pt_target_tables(&self->idle) <=
+					    IDLE_TABLES / 8));
 }
 
 /* Somebody who is at his limit wakes the thread, and his tables go at once. */

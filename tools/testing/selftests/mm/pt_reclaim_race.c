@@ -50,7 +50,7 @@ struct uffdio_move {
 /* How often somebody is told to try again before it is a failure. */
 #define MAX_TRIES	100000
 
-static double race_seconds = 10;
+static double race_seconds = 6;
 static unsigned long race_operations = -1UL;
 static unsigned long race_seed;
 
