@@ -391,6 +391,53 @@ TEST_F_TIMEOUT(tight, test_who_has_nothing_left_hides_nobody, TEST_SECONDS)
 					    IDLE_TABLES / 8));
 }
 
+/*
+ * Somebody has tables emptied and taken all day long: some are in RCU's hands at any
+ * time, and whoever reclaims waits for those that are when he comes.
+ */
+#define GIVEN_TABLES	64L
+#define RECLAIMS	4
+#define MOST_SECONDS	(5 * pt_patience())
+
+static __noreturn void give_all_day(const struct pt_group *group)
+{
+	char *given = pt_story_map(GIVEN_TABLES * PT_TABLE);
+	long i;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	if (!given || pt_group_join(group, 0))
+		_exit(2);
+	for (;;) {
+		for (i = 0; i < GIVEN_TABLES; i++)
+			pt_touch(given + i * PT_TABLE);
+		madvise(given, GIVEN_TABLES * PT_TABLE, MADV_DONTNEED);
+		madvise(given, GIVEN_TABLES * PT_TABLE, MADV_PT_RECLAIM);
+	}
+}
+
+TEST_F_TIMEOUT(tight, test_who_gives_all_day_holds_nobody_up, TEST_SECONDS)
+{
+	double start, longest = 0;
+	pid_t pid;
+	int i;
+
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid)
+		give_all_day(&self->group);
+	for (i = 0; i < RECLAIMS; i++) {
+		pt_pause_ms(100);
+		start = pt_now();
+		pt_group_write(&self->group, "memory.reclaim", "1M");
+		longest = pt_now() - start > longest ? pt_now() - start : longest;
+	}
+	EXPECT_GT(MOST_SECONDS, longest);
+	TH_LOG("the longest of %d took %.2f s", RECLAIMS, longest);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
 /* Somebody who is at his limit wakes the thread, and his tables go at once. */
 TEST_F_TIMEOUT(tight, test_pressure_wakes_the_thread, TEST_SECONDS)
 {
