@@ -268,6 +268,54 @@ TEST_F_TIMEOUT(tight, test_idle_process_is_served, TEST_SECONDS)
 }
 
 /*
+ * A process whose tables fork() has copied, empty as they were, and that has not zapped
+ * anything by itself. Its parent does not take part any more.
+ */
+static __noreturn void leave_a_child(const struct pt_group *group, int answer)
+{
+	char *wasted = pt_story_map(IDLE_TABLES * PT_TABLE);
+	pid_t pid;
+
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	if (!wasted || pt_group_join(group, 0) || pt_waste(wasted, IDLE_TABLES))
+		_exit(2);
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	if (pid < 0 || write(answer, &pid, sizeof(pid)) != sizeof(pid))
+		_exit(3);
+	for (;;)
+		pause();
+}
+
+TEST_F_TIMEOUT(tight, test_forked_process_is_served, TEST_SECONDS)
+{
+	long least = IDLE_TABLES / 8 * (PT_PAGE / 1024);
+	pid_t parent, child;
+	int answer[2];
+
+	ASSERT_EQ(0, pt_group_write(&self->group, "memory.max", "max"));
+	ASSERT_EQ(0, pipe(answer));
+	parent = fork();
+	ASSERT_LE(0, parent);
+	if (!parent)
+		leave_a_child(&self->group, answer[1]);
+	ASSERT_EQ((ssize_t)sizeof(child), read(answer[0], &child, sizeof(child)));
+	EXPECT_LT(8 * least, pt_vmpte_kb(child));
+	EXPECT_EQ(0, pt_process_write(child, "scan_delay_millisecs 3600000"));
+	EXPECT_EQ(0, pt_process_write(parent, "mode disable"));
+
+	pt_group_write(&self->group, "memory.reclaim", "100M");
+	EXPECT_TRUE(pt_wait(30, "the tables of a forked process to go",
+			    pt_vmpte_kb(child) < least));
+	kill(parent, SIGKILL);
+	waitpid(parent, NULL, 0);
+}
+
+/*
  * What there is to be had is one call's worth of tables. Once they are taken nothing is
  * left to try, and nothing comes back before a grace period is over.
  */
