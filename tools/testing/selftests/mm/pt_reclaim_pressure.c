@@ -140,9 +140,12 @@ TEST_F_TIMEOUT(cgroup, test_lives_on_beside_a_busy_thread, TEST_SECONDS)
 	EXPECT_EQ(0, oom_kills(&self->group));
 }
 
-/* One cgroup without swap, another one without a limit, and somebody who is idle */
 #define MANY		64
 
+/*
+ * One cgroup without swap, another one without a limit, and somebody who is idle, or
+ * many
+ */
 FIXTURE(tight)
 {
 	struct pt_cgroups cgroups;
@@ -276,6 +279,7 @@ static __noreturn void leave_a_child(const struct pt_group *group, int answer)
 	char *wasted = pt_story_map(IDLE_TABLES * PT_TABLE);
 	pid_t pid;
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	if (!wasted || pt_group_join(group, 0) || pt_waste(wasted, IDLE_TABLES))
 		_exit(2);
@@ -303,6 +307,7 @@ TEST_F_TIMEOUT(tight, test_forked_process_is_served, TEST_SECONDS)
 	ASSERT_LE(0, parent);
 	if (!parent)
 		leave_a_child(&self->group, answer[1]);
+	close(answer[1]);
 	ASSERT_EQ((ssize_t)sizeof(child), read(answer[0], &child, sizeof(child)));
 	EXPECT_LT(8 * least, pt_vmpte_kb(child));
 	EXPECT_EQ(0, pt_process_write(child, "scan_delay_millisecs 3600000"));
@@ -311,6 +316,7 @@ TEST_F_TIMEOUT(tight, test_forked_process_is_served, TEST_SECONDS)
 	pt_group_write(&self->group, "memory.reclaim", "100M");
 	EXPECT_TRUE(pt_wait(30, "the tables of a forked process to go",
 			    pt_vmpte_kb(child) < least));
+	close(answer[0]);
 	kill(parent, SIGKILL);
 	waitpid(parent, NULL, 0);
 }
