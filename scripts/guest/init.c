@@ -7,7 +7,7 @@
  *   9p "root"  the host's root, read-only; becomes the lower half of an overlay
  *   9p "job"   a directory of this run, writable:
  *                spec    in:  NUL-terminated words, see read_spec()
- *                stdout, stderr, status   out
+ *                stdout, stderr, status   out; or no-timer
  *   port "stdin"  a virtio serial port with the command's standard input
  *   /dev/vda   a swap device, already formatted
  *
@@ -476,6 +476,25 @@ static void report(int code)
 	close(fd);
 }
 
+/*
+ * Are CPUs woken by another one, for want of a timer of their own? A kernel that had
+ * to wait for its host while it measured them does without, see scripts/vm.
+ */
+static bool timers_are_lost(void)
+{
+	FILE *list = fopen("/proc/timer_list", "re");
+	char line[256], mask[64];
+	bool lost = false;
+
+	while (list && fgets(line, sizeof(line), list)) {
+		if (sscanf(line, "tick_broadcast_mask: %63[0-9a-f,]", mask) == 1)
+			lost = strspn(mask, "0,") != strlen(mask);
+	}
+	if (list)
+		fclose(list);
+	return lost;
+}
+
 int main(void)
 {
 	struct spec spec;
@@ -488,6 +507,10 @@ int main(void)
 	mount_root();
 	enter_root();
 	configure_guest();
+	if (timers_are_lost()) {
+		close(create_in_job("no-timer"));
+		power_off();
+	}
 	code = !strcmp(spec.mode, "tty") ? run_tty(&spec) : run_batch(&spec);
 	/*
 	 * Page tables are freed through RCU: let a complaint about one that the
