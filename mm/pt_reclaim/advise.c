@@ -5,7 +5,6 @@
  */
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
-#include <linux/slab.h>
 
 #include "internal.h"
 
@@ -32,10 +31,11 @@ static bool range_is_mapped(struct mm_struct *mm, unsigned long start,
  * @start: First address.
  * @end: Address behind the last, not above what the mm can map.
  *
+ * Allocates nothing: it is asked for when memory is scarce.
+ *
  * Context: Process context, may sleep. Takes mmap_lock for read.
  *
- * Return: PT_RECLAIM_DONE; PT_RECLAIM_BUSY if there was no memory to work with;
- * PT_RECLAIM_KILLED on a fatal signal; PT_RECLAIM_EXITING.
+ * Return: PT_RECLAIM_DONE; PT_RECLAIM_KILLED on a fatal signal; PT_RECLAIM_EXITING.
  */
 enum pt_reclaim_result pt_reclaim_request(struct mm_struct *mm,
 					  unsigned long start,
@@ -48,16 +48,10 @@ enum pt_reclaim_result pt_reclaim_request(struct mm_struct *mm,
 		.budget = ULONG_MAX,
 		.sync = true,
 		.sweep = true,
-		.max_nr = PT_RECLAIM_BATCH,
 	};
-	enum pt_reclaim_result result;
+	enum pt_reclaim_result result = pt_reclaim_range(&ctl);
 
-	ctl.tables = kmalloc_array(ctl.max_nr, sizeof(*ctl.tables), GFP_KERNEL);
-	if (!ctl.tables)
-		return PT_RECLAIM_BUSY;
-	result = pt_reclaim_range(&ctl);
 	pt_reclaim_account(mm, &ctl.stats);
-	kfree(ctl.tables);
 	return result;
 }
 
@@ -74,9 +68,8 @@ enum pt_reclaim_result pt_reclaim_request(struct mm_struct *mm,
  * Context: Process context, may sleep. Takes mmap_lock for read.
  *
  * Return: 0, also if nothing was empty; -ENOMEM if a part of the range is not
- * mapped (the rest has been dealt with); -EAGAIN if there was no memory to work
- * with; -EINTR on a fatal signal; -EINVAL where page table reclaim is not
- * supported.
+ * mapped (the rest has been dealt with); -EINTR on a fatal signal; -EINVAL where
+ * page table reclaim is not supported.
  */
 int pt_reclaim_advise(struct mm_struct *mm, unsigned long start,
 		      unsigned long end)
@@ -100,8 +93,6 @@ int pt_reclaim_advise(struct mm_struct *mm, unsigned long start,
 	end = min(end, mm->task_size);
 
 	result = pt_reclaim_request(mm, start, end);
-	if (result == PT_RECLAIM_BUSY)
-		return -EAGAIN;
 	if (result == PT_RECLAIM_KILLED)
 		return -EINTR;
 	return mapped ? 0 : -ENOMEM;

@@ -4,6 +4,7 @@
  * of all is here: the project's tests count the instructions and cache lines of
  * this very file in a program of its own, so it asks little of the kernel.
  */
+#include <linux/array_size.h>
 #include <linux/atomic.h>
 #include <linux/irqflags.h>
 #include <linux/lockdep.h>
@@ -84,8 +85,8 @@ static noinline unsigned int find_look_closer(struct pt_reclaim_control *ctl,
 
 	if (used == PTRS_PER_PTE) {
 		find_empty(ctl, upper, ptdesc, addr, marked);
-		/* A full batch ends the stretch. */
-		return ctl->nr == ctl->max_nr ? FIND_ENTRIES : used;
+		/* There is room for no more. */
+		return ctl->nr == ARRAY_SIZE(ctl->tables) ? FIND_ENTRIES : used;
 	}
 	WRITE_ONCE(ptdesc->pt_last_used, used);
 	if (READ_ONCE(ptdesc->pt_empty_since))

@@ -64,6 +64,12 @@ int pt_reclaim_setting_get(struct mm_struct *mm);
  */
 #define PT_RECLAIM_BATCH	256
 
+/*
+ * Tables that are taken under one hold of mmap_lock, at the most. Who wants it for
+ * write waits for no more, whether he has been noticed or not.
+ */
+#define PT_RECLAIM_HOLD		32
+
 /* What became of a table, of a batch, or of a range. */
 enum pt_reclaim_result {
 	PT_RECLAIM_DONE,	/* taken; or: the end of the range was reached */
@@ -119,7 +125,6 @@ struct pt_reclaim_stats {
  *	through RCU.
  * @stats: What the walk has done.
  * @nr: Number of tables found empty and not yet dealt with.
- * @max_nr: Room in @tables. With so many it is time to deal with them.
  * @tables: First address of each of the @nr tables.
  *
  * Belongs to the one task that walks; no lock.
@@ -136,8 +141,7 @@ struct pt_reclaim_control {
 	struct list_head *taken;
 	struct pt_reclaim_stats stats;
 	unsigned int nr;
-	unsigned int max_nr;
-	unsigned long *tables;
+	unsigned long tables[PT_RECLAIM_HOLD];
 };
 
 enum pt_reclaim_result pt_reclaim_range(struct pt_reclaim_control *ctl);

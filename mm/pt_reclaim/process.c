@@ -125,14 +125,12 @@ static int set_mode(struct mm_struct *mm, const char *text)
 static int reclaim(struct mm_struct *mm)
 {
 	switch (pt_reclaim_request(mm, 0, mm->task_size)) {
-	case PT_RECLAIM_DONE:
-		return 0;
 	case PT_RECLAIM_KILLED:
 		return -EINTR;
 	case PT_RECLAIM_EXITING:
 		return -ESRCH;
 	default:
-		return -ENOMEM;
+		return 0;
 	}
 }
 
@@ -156,8 +154,8 @@ static char *next_word(char **text)
  *
  * Return: 0; -EINVAL for what is not a command, -EPERM for a longer turn than
  * others have without privilege, -EOPNOTSUPP where page table
- * reclaim is not available, -EINTR on a fatal signal, -ENOMEM, -ESRCH. On error
- * no setting has changed.
+ * reclaim is not available, -EINTR on a fatal signal, -ESRCH. On error no setting
+ * has changed.
  */
 int pt_reclaim_process_write(struct mm_struct *mm, char *text, bool privileged)
 {

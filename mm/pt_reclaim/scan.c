@@ -77,12 +77,8 @@ static unsigned int sweep_rounds = 360;
 /* Held by the thread while it works on a chunk. Taken to wait for its end. */
 static DEFINE_MUTEX(chunk_mutex);
 
-/* The thread's, under chunk_mutex: too large for its stack. */
-static unsigned long scan_tables[PT_RECLAIM_BATCH];
-static struct pt_reclaim_control scan_ctl = {
-	.max_nr = ARRAY_SIZE(scan_tables),
-	.tables = scan_tables,
-};
+/* The thread's, under chunk_mutex. */
+static struct pt_reclaim_control scan_ctl;
 
 /* Held for read by others who work by the mode; for write to wait for their end. */
 static DECLARE_RWSEM(work_sem);

@@ -24,9 +24,6 @@
  */
 #define SHRINK_TABLES	256UL
 
-/* Tables that share a TLB flush: their addresses are on a stack that is deep already. */
-#define SHRINK_BATCH_TABLES	64
-
 /*
  * Whoever reclaims for himself is told of no more, however much there is: it is not
  * for one process to clean up after another for seconds. The thread has been woken.
@@ -83,15 +80,12 @@ struct shrink {
 
 static void shrink_mm(struct shrink *shrink, struct mm_struct *mm)
 {
-	unsigned long tables[SHRINK_BATCH_TABLES];
 	struct pt_reclaim_control ctl = {
 		.mm = mm,
 		.end = ALIGN(mm->task_size, PMD_SIZE),
 		.budget = shrink->left,
 		.no_naps = true,
 		.taken = &shrink->taken,
-		.max_nr = ARRAY_SIZE(tables),
-		.tables = tables,
 	};
 	enum pt_reclaim_result result;
 

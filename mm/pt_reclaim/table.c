@@ -25,12 +25,13 @@
  * the PMD entry again, or see a PTE that is not none: that one proves the table
  * attached, because a table is only detached when all its PTEs are none.
  *
- * Flush. Once per batch, and before mmap_lock is waited for, without any lock. The
- * paging-structure caches of all CPUs that have the mm loaded may still hold the
- * PMD entry, and lead them to the detached table. It stays, and stays empty: what
- * they find there is a fault, which makes a CPU forget the entry, and finds
- * whatever is mapped by then. So a CPU is never wrong about an address, whether it
- * has been unmapped meanwhile or mapped again, by entries of whatever size.
+ * Flush. Once per batch, which takes many holds of mmap_lock, and before that lock is
+ * waited for, without any lock. The paging-structure caches of all CPUs that have the
+ * mm loaded may still hold the PMD entry, and lead them to the detached table. It
+ * stays, and stays empty: what they find there is a fault, which makes a CPU forget
+ * the entry, and finds whatever is mapped by then. So a CPU is never wrong about an
+ * address, whether it has been unmapped meanwhile or mapped again, by entries of
+ * whatever size.
  * Somebody else's flush that is pending for the cleared entries cannot be left to
  * him, see flush_for_reclaim() and flush_stale_entries().
  *
@@ -64,24 +65,19 @@
 #include <trace/events/pt_reclaim.h>
 
 /*
- * Tables that are detached under one hold of the PMD lock, for which a fault
- * that needs a new table in the same 1 GiB waits. If somebody else's TLB flush
- * is pending there is a flush for each group, and the groups are larger: then
- * the flushes cost more than the wait.
+ * Tables that are detached under one hold of mmap_lock, and of the PMD lock, for
+ * which a fault that needs a new table in the same 1 GiB waits. If somebody else's
+ * TLB flush is pending there is a flush for each group, and the groups are larger:
+ * then the flushes cost more than the wait.
  */
 #define DETACH_GROUP		8
-#define DETACH_GROUP_PENDING	32
+#define DETACH_GROUP_PENDING	PT_RECLAIM_HOLD
 
 /*
- * Tables that are dealt with under one hold of mmap_lock. Who wants it for write
- * waits for no more, whether he has been noticed or not.
- */
-#define HOLD_TABLES		32
-
-/*
- * How often in a row the thread tries in vain before it gives up the rest of a
- * batch, when mmap_lock is not free or was put down for somebody else. Whoever has
- * it or waits for it is given the time of a short nap in between.
+ * How often in a row the thread tries in vain before it gives up, when mmap_lock is
+ * not free or was put down for somebody else. Whoever has it or waits for it is given
+ * the time of a short nap in between. After that there is one try for what is found
+ * next, and so on, until one succeeds.
  */
 #define LOCK_TRIES		8
 #define LOCK_NAP_MIN_USECS	20
@@ -160,11 +156,11 @@ static void unlock_pte_table(spinlock_t *ptl, spinlock_t *pml)
 		__release(ptl);
 }
 
-/* The found tables on their way out. */
+/* The found tables on their way out, in one walk. */
 struct take_state {
 	struct pt_reclaim_control *ctl;
 	unsigned int next;		/* first in ctl->tables not dealt with */
-	unsigned int hold_end;		/* where mmap_lock is put down */
+	unsigned int tries;		/* left, for mmap_lock */
 	enum pt_reclaim_scope scope;	/* of the mm, in a hold */
 	unsigned long fit_end;		/* up to here VMAs were asked, in a hold */
 	struct list_head detached;	/* through ptdesc->pt_list */
@@ -346,7 +342,7 @@ static unsigned int next_group(struct take_state *take)
 	struct pt_reclaim_control *ctl = take->ctl;
 	unsigned int nr = 0;
 
-	while (take->next + nr < take->hold_end && nr < take->group) {
+	while (take->next + nr < ctl->nr && nr < take->group) {
 		unsigned long addr = ctl->tables[take->next + nr];
 		enum pt_reclaim_result result;
 
@@ -538,11 +534,7 @@ static void free_detached(struct take_state *take)
 		list_splice_tail(&take->detached, take->ctl->taken);
 }
 
-/*
- * Deals with the next tables, as many as one hold of mmap_lock is good for. Returns
- * whether somebody waits for it. No cond_resched() here: he would wait for the
- * next turn of a thread that is not in a hurry.
- */
+/* Deals with the next of the found tables. Returns whether somebody waits for mmap_lock. */
 static bool take_locked(struct take_state *take)
 {
 	struct pt_reclaim_control *ctl = take->ctl;
@@ -552,7 +544,6 @@ static bool take_locked(struct take_state *take)
 	mmap_assert_locked(ctl->mm);
 
 	take->fit_end = 0;
-	take->hold_end = min(ctl->nr, take->next + HOLD_TABLES);
 	while (!contended && (nr = next_group(take))) {
 		detach_group(take, nr);
 		contended = mmap_lock_is_contended(ctl->mm);
@@ -573,14 +564,27 @@ static void finish_detached(struct take_state *take)
 	free_detached(take);
 	INIT_LIST_HEAD(&take->detached);
 	take->nr_detached = 0;
+	take->group = DETACH_GROUP;
 	take->start = ULONG_MAX;
 	take->end = 0;
 }
 
+/* Who waits for it is woken before somebody else gets this CPU. */
+static void unlock_mm(struct mm_struct *mm)
+{
+	mmap_read_unlock(mm);
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		preempt_enable();
+}
+
 /*
  * Takes mmap_lock for read. The thread never waits for it; a process that asks
- * for itself does. What has been detached before is not kept waiting too. Once
- * the lock is held:
+ * for itself does, and does not keep waiting what has been detached before. A nap
+ * of the thread is no wait: each flush is an interrupt to others.
+ *
+ * From then on no preemption, where spinlocks do without it: whoever wants the lock
+ * would wait for the next turn of a thread that is not in a hurry, or of a task that
+ * reclaims memory and has used up its share of the CPU. Once the lock is held:
  *
  * - mm_users is not zero, and exit_mmap() waits for the lock before it frees
  *   page tables;
@@ -594,20 +598,22 @@ static enum pt_reclaim_result lock_mm(struct take_state *take)
 	struct mm_struct *mm = ctl->mm;
 
 	if (!mmap_read_trylock(mm)) {
-		finish_detached(take);
 		if (!ctl->sync)
 			return PT_RECLAIM_BUSY;
+		finish_detached(take);
 		if (mmap_read_lock_killable(mm))
 			return PT_RECLAIM_KILLED;
 	}
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		preempt_disable();
 
 	if (!atomic_read(&mm->mm_users) || test_bit(MMF_UNSTABLE, &mm->flags)) {
-		mmap_read_unlock(mm);
+		unlock_mm(mm);
 		return PT_RECLAIM_EXITING;
 	}
 	take->scope = ctl->sync ? PT_RECLAIM_ALL_VMAS : pt_reclaim_mm_scope(mm);
 	if (take->scope == PT_RECLAIM_NOTHING) {
-		mmap_read_unlock(mm);
+		unlock_mm(mm);
 		return PT_RECLAIM_DENIED;
 	}
 	return PT_RECLAIM_DONE;
@@ -618,37 +624,35 @@ static enum pt_reclaim_result lock_mm(struct take_state *take)
  * mmap_lock is not free, or because somebody waits for it, stays marked, keeps
  * its age and goes in the next round.
  */
-static enum pt_reclaim_result take_tables(struct pt_reclaim_control *ctl)
+static enum pt_reclaim_result take_tables(struct take_state *take)
 {
+	struct pt_reclaim_control *ctl = take->ctl;
 	enum pt_reclaim_result result = PT_RECLAIM_DONE;
-	unsigned int tries = ctl->no_naps ? 1 : LOCK_TRIES;
-	struct take_state take = {
-		.ctl = ctl,
-		.detached = LIST_HEAD_INIT(take.detached),
-		.group = DETACH_GROUP,
-		.start = ULONG_MAX,
-	};
 
-	while (take.next < ctl->nr) {
-		result = lock_mm(&take);
+	if (take->nr_detached + ctl->nr > PT_RECLAIM_BATCH)
+		finish_detached(take);
+
+	take->next = 0;
+	while (take->next < ctl->nr) {
+		result = lock_mm(take);
 		if (result == PT_RECLAIM_DONE) {
-			bool contended = take_locked(&take);
+			bool contended = take_locked(take);
 
-			mmap_read_unlock(ctl->mm);
+			unlock_mm(ctl->mm);
 			if (!ctl->no_naps)
-				tries = LOCK_TRIES;
-			if (ctl->sync || !contended || take.next == ctl->nr)
+				take->tries = LOCK_TRIES;
+			if (ctl->sync || !contended || take->next == ctl->nr)
 				continue;
 			result = PT_RECLAIM_BUSY;
 		}
-		if (result != PT_RECLAIM_BUSY || !--tries)
+		if (result != PT_RECLAIM_BUSY || take->tries == 1)
 			break;
+		take->tries--;
 		usleep_range(LOCK_NAP_MIN_USECS, LOCK_NAP_MAX_USECS);
 	}
-	finish_detached(&take);
 
 	if (result == PT_RECLAIM_BUSY) {
-		ctl->stats.busy += ctl->nr - take.next;
+		ctl->stats.busy += ctl->nr - take->next;
 		if (!ctl->no_naps)
 			result = PT_RECLAIM_DONE;
 	}
@@ -656,8 +660,13 @@ static enum pt_reclaim_result take_tables(struct pt_reclaim_control *ctl)
 	return result;
 }
 
-static enum pt_reclaim_result walk_range(struct pt_reclaim_control *ctl)
+/*
+ * Looks, and takes what was found as soon as it is a group: whoever wants mmap_lock
+ * meanwhile finds it free for most of the time, and not taken again at once.
+ */
+static enum pt_reclaim_result walk_range(struct take_state *take)
 {
+	struct pt_reclaim_control *ctl = take->ctl;
 	enum pt_reclaim_result result;
 
 	/* What an earlier walk found and had to leave was in another mm. */
@@ -671,12 +680,12 @@ static enum pt_reclaim_result walk_range(struct pt_reclaim_control *ctl)
 			return PT_RECLAIM_KILLED;
 
 		pt_reclaim_find(ctl);
-		if (ctl->nr == ctl->max_nr || ctl->addr == ctl->end ||
+		if (ctl->nr >= take->group || ctl->addr == ctl->end ||
 		    !ctl->budget) {
 			if (ctl->nr)
 				pt_reclaim_gap(PT_RECLAIM_GAP_FOUND, ctl->mm,
 					       ctl->tables[0]);
-			result = take_tables(ctl);
+			result = take_tables(take);
 			if (result != PT_RECLAIM_DONE)
 				return result;
 		}
@@ -718,6 +727,13 @@ static void count_events(const struct pt_reclaim_stats *stats)
  */
 enum pt_reclaim_result pt_reclaim_range(struct pt_reclaim_control *ctl)
 {
+	struct take_state take = {
+		.ctl = ctl,
+		.tries = ctl->no_naps ? 1 : LOCK_TRIES,
+		.detached = LIST_HEAD_INIT(take.detached),
+		.group = DETACH_GROUP,
+		.start = ULONG_MAX,
+	};
 	enum pt_reclaim_result result;
 	u64 start = 0;
 
@@ -729,7 +745,8 @@ enum pt_reclaim_result pt_reclaim_range(struct pt_reclaim_control *ctl)
 	if (trace_mm_pt_reclaim_range_end_enabled())
 		start = local_clock();
 	trace_mm_pt_reclaim_range_begin(ctl->mm, ctl->addr, ctl->sync);
-	result = walk_range(ctl);
+	result = walk_range(&take);
+	finish_detached(&take);
 	trace_mm_pt_reclaim_range_end(ctl->mm, ctl->addr, ctl->stats.scanned,
 				      ctl->stats.reclaimed,
 				      start ? local_clock() - start : 0, result);

@@ -93,7 +93,6 @@ static unsigned long walk(struct mm_struct *mm, size_t tables, enum kind kind)
 		.budget = ULONG_MAX,
 		.min_age = 1000,
 		.sweep = kind != UNMARKED,
-		.max_nr = PT_RECLAIM_BATCH,
 	};
 	while (ctl.addr < ctl.end)
 		pt_reclaim_find(&ctl);

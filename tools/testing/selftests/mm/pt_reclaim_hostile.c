@@ -776,7 +776,7 @@ static int run_switches(void)
  * that are taken under one of mmap_lock, and those that are looked at before a
  * change of mode may pass.
  */
-#define MOST_TAKEN		32	/* HOLD_TABLES */
+#define MOST_TAKEN		32	/* PT_RECLAIM_HOLD */
 #define MOST_LOOKED_AT		512	/* SCAN_CHUNK */
 #define TRACE_INSTANCE		"/sys/kernel/tracing/instances/pt_reclaim/"
 #define TRACE_EVENTS		TRACE_INSTANCE "events/pt_reclaim/"
