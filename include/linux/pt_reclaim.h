@@ -17,8 +17,8 @@
 DECLARE_STATIC_KEY_FALSE(pt_reclaim_key);
 
 void __pt_reclaim_mark(struct mm_struct *mm, pmd_t *pmdp);
-void __pt_reclaim_mark_filled(struct mm_struct *mm, pmd_t *pmd,
-			      const pte_t *ptes, unsigned long nr);
+void __pt_reclaim_mark_filled(struct mm_struct *mm, pmd_t *pmdp,
+			      unsigned long start, unsigned long end);
 void __pt_reclaim_mark_pmds(struct mm_struct *mm, pud_t *pud);
 void __pt_reclaim_exit(struct mm_struct *mm);
 void __pt_reclaim_attach(struct mm_struct *mm);
@@ -74,20 +74,20 @@ static inline void pt_reclaim_mark(struct mm_struct *mm, pmd_t *pmdp)
 /**
  * pt_reclaim_mark_filled() - entries of a table were to be filled
  * @mm: Whose table it is.
- * @pmd: Its PMD entry.
- * @ptes: The first of the entries.
- * @nr: How many they are.
+ * @pmdp: Its PMD entry.
+ * @start: The first address.
+ * @end: The address behind the last.
  *
  * For those who allocate a table for what may turn out to be nothing: marks it if
- * none of the entries is in use.
+ * no entry is in use. Who does not know whether there is a table need not ask.
  *
- * Context: Any. The PTE lock is held.
+ * Context: Any. mmap_lock is held for write.
  */
-static inline void pt_reclaim_mark_filled(struct mm_struct *mm, pmd_t *pmd,
-					  const pte_t *ptes, unsigned long nr)
+static inline void pt_reclaim_mark_filled(struct mm_struct *mm, pmd_t *pmdp,
+					  unsigned long start, unsigned long end)
 {
 	if (pt_reclaim_marks())
-		__pt_reclaim_mark_filled(mm, pmd, ptes, nr);
+		__pt_reclaim_mark_filled(mm, pmdp, start, end);
 }
 
 /**
@@ -178,8 +178,8 @@ static inline void pt_reclaim_mark(struct mm_struct *mm, pmd_t *pmdp)
 {
 }
 
-static inline void pt_reclaim_mark_filled(struct mm_struct *mm, pmd_t *pmd,
-					  const pte_t *ptes, unsigned long nr)
+static inline void pt_reclaim_mark_filled(struct mm_struct *mm, pmd_t *pmdp,
+					  unsigned long start, unsigned long end)
 {
 }
 

@@ -93,20 +93,35 @@ void pt_reclaim_mark_again(struct mm_struct *mm, unsigned long addr)
 /**
  * __pt_reclaim_mark_filled() - entries of a table were to be filled
  * @mm: Whose table it is.
- * @pmd: Its PMD entry.
- * @ptes: The first of the entries.
- * @nr: How many they are.
+ * @pmdp: Its PMD entry.
+ * @start: The first address.
+ * @end: The address behind the last.
  *
- * Context: The PTE lock is held.
+ * What others put into the table keeps it. They are asked last, because it is those
+ * entries that nearly always are in use. Who makes one none meanwhile marks it himself.
+ *
+ * Context: mmap_lock is held for write, so the PMD table stays. RCU keeps the PTE
+ * table: khugepaged may take one from files' VMAs at any moment.
  */
-void __pt_reclaim_mark_filled(struct mm_struct *mm, pmd_t *pmd,
-			      const pte_t *ptes, unsigned long nr)
+void __pt_reclaim_mark_filled(struct mm_struct *mm, pmd_t *pmdp,
+			      unsigned long start, unsigned long end)
 {
-	while (nr--) {
-		if (!pte_none(ptep_get((pte_t *)ptes++)))
-			return;
+	bool empty = false;
+	pte_t *ptes;
+	pmd_t pmd;
+
+	rcu_read_lock();
+	pmd = pmdp_get_lockless(pmdp);
+	if (pmd_is_table(pmd)) {
+		ptes = pmd_ptes(pmd);
+		while (start != end &&
+		       pte_none(ptep_get_lockless(ptes + pte_index(start))))
+			start += PAGE_SIZE;
+		empty = start == end && first_used_pte(ptes) == PTRS_PER_PTE;
 	}
-	__pt_reclaim_mark(mm, pmd);
+	rcu_read_unlock();
+	if (empty)
+		__pt_reclaim_mark(mm, pmdp);
 }
 
 /**
