@@ -34,11 +34,22 @@ static bool mount_cgroups(struct pt_cgroups *cgroups)
 	return cgroups->mounted;
 }
 
+/* Page tables are among what it can be told not to charge. */
+static bool kernel_memory_is_charged(void)
+{
+	char line[4096];
+
+	return pt_read_file("/proc/cmdline", line, sizeof(line)) ||
+	       !strstr(line, "nokmem");
+}
+
 bool pt_cgroups_find(struct pt_cgroups *cgroups)
 {
 	char control[128];
 
 	cgroups->mounted = false;
+	if (!kernel_memory_is_charged())
+		return false;
 	snprintf(cgroups->root, sizeof(cgroups->root), CGROUPS);
 	if (!has_memory_controller(cgroups->root) &&
 	    (!mount_cgroups(cgroups) || !has_memory_controller(cgroups->root))) {

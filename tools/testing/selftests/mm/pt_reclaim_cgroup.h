@@ -20,7 +20,10 @@ struct pt_group {
 	char path[128];
 };
 
-/* Mounts them if need be; false if there is no memory controller to be had. */
+/*
+ * Mounts them if need be; false if there is no memory controller to be had, or one that
+ * does not charge page tables.
+ */
 bool pt_cgroups_find(struct pt_cgroups *cgroups);
 void pt_cgroups_leave(struct pt_cgroups *cgroups);
 
