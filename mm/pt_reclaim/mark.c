@@ -97,8 +97,8 @@ void pt_reclaim_mark_again(struct mm_struct *mm, unsigned long addr)
  * @start: The first address.
  * @end: The address behind the last.
  *
- * What others put into the table keeps it. They are asked last, because it is those
- * entries that nearly always are in use. Who makes one none meanwhile marks it himself.
+ * Looks at a few more on both sides: they keep the table as well. Who makes one none
+ * meanwhile marks it himself.
  *
  * Context: mmap_lock is held for write, so the PMD table stays. RCU keeps the PTE
  * table: khugepaged may take one from files' VMAs at any moment.
@@ -106,21 +106,16 @@ void pt_reclaim_mark_again(struct mm_struct *mm, unsigned long addr)
 void __pt_reclaim_mark_filled(struct mm_struct *mm, pmd_t *pmdp,
 			      unsigned long start, unsigned long end)
 {
-	bool empty = false;
-	pte_t *ptes;
+	unsigned int first = pte_index(start), last = pte_index(end - 1);
+	bool none = false;
 	pmd_t pmd;
 
 	rcu_read_lock();
 	pmd = pmdp_get_lockless(pmdp);
-	if (pmd_is_table(pmd)) {
-		ptes = pmd_ptes(pmd);
-		while (start != end &&
-		       pte_none(ptep_get_lockless(ptes + pte_index(start))))
-			start += PAGE_SIZE;
-		empty = start == end && first_used_pte(ptes) == PTRS_PER_PTE;
-	}
+	if (pmd_is_table(pmd))
+		none = pte_range_none(pmd_ptes(pmd), first, last);
 	rcu_read_unlock();
-	if (empty)
+	if (none)
 		__pt_reclaim_mark(mm, pmdp);
 }
 

@@ -72,6 +72,16 @@ static inline bool ptes_none(const pte_t *ptes)
 	return pte_none(native_make_pte(all));
 }
 
+/* All from @first to @last, and those that are looked at in one go with them? */
+static inline bool pte_range_none(const pte_t *table, unsigned int first,
+				  unsigned int last)
+{
+	first &= ~(PTES_AT_ONCE - 1);
+	while (first <= last && ptes_none(table + first))
+		first += PTES_AT_ONCE;
+	return first > last;
+}
+
 /*
  * Returns the index of the first entry that is not none, PTRS_PER_PTE if there
  * is none.
