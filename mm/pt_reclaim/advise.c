@@ -25,6 +25,12 @@ static bool range_is_mapped(struct mm_struct *mm, unsigned long start,
 	return start >= end;
 }
 
+/*
+ * What was taken is freed after so many looks: a walk of terabytes with few empty
+ * tables would keep those to itself until its end.
+ */
+#define REQUEST_CHUNK	8192
+
 /**
  * pt_reclaim_request() - free the empty tables of a range, because somebody asks
  * @mm: Whose tables. The caller holds a reference on mm_users.
@@ -45,13 +51,16 @@ enum pt_reclaim_result pt_reclaim_request(struct mm_struct *mm,
 		.mm = mm,
 		.addr = start & PMD_MASK,
 		.end = ALIGN(end, PMD_SIZE),
-		.budget = ULONG_MAX,
 		.sync = true,
 		.sweep = true,
 	};
-	enum pt_reclaim_result result = pt_reclaim_range(&ctl);
+	enum pt_reclaim_result result;
 
-	pt_reclaim_account(mm, &ctl.stats);
+	do {
+		ctl.budget = REQUEST_CHUNK;
+		result = pt_reclaim_range(&ctl);
+		pt_reclaim_account(mm, &ctl.stats);
+	} while (result == PT_RECLAIM_BUDGET);
 	return result;
 }
 

@@ -154,8 +154,8 @@ static char *next_word(char **text)
  *
  * Return: 0; -EINVAL for what is not a command, -EPERM for a longer turn than
  * others have without privilege, -EOPNOTSUPP where page table
- * reclaim is not available, -EINTR on a fatal signal, -ESRCH. On error no setting
- * has changed.
+ * reclaim is not available, -EINTR on a fatal signal, -ENOMEM for a setting that
+ * there is no memory to keep, -ESRCH. On error no setting has changed.
  */
 int pt_reclaim_process_write(struct mm_struct *mm, char *text, bool privileged)
 {

@@ -65,10 +65,11 @@
 #include <trace/events/pt_reclaim.h>
 
 /*
- * Tables that are detached under one hold of mmap_lock, and of the PMD lock, for
- * which a fault that needs a new table in the same 1 GiB waits. If somebody else's
- * TLB flush is pending there is a flush for each group, and the groups are larger:
- * then the flushes cost more than the wait.
+ * With so many tables found, or one more, it is time to take mmap_lock. As many are
+ * detached under one hold of the PMD lock, for which a fault that needs a new table
+ * in the same 1 GiB waits. If somebody else's TLB flush is pending there is a flush
+ * for each group, and the groups are larger: then the flushes cost more than the
+ * wait.
  */
 #define DETACH_GROUP		8
 #define DETACH_GROUP_PENDING	PT_RECLAIM_HOLD
@@ -340,11 +341,15 @@ static void detach_group(struct take_state *take, unsigned int nr)
 static unsigned int next_group(struct take_state *take)
 {
 	struct pt_reclaim_control *ctl = take->ctl;
-	unsigned int nr = 0;
+	unsigned int begin = take->next, nr = 0;
 
 	while (take->next + nr < ctl->nr && nr < take->group) {
 		unsigned long addr = ctl->tables[take->next + nr];
 		enum pt_reclaim_result result;
+
+		/* There may be hundreds of VMAs over each of them. */
+		if (take->next + nr > begin && need_resched())
+			break;
 
 		if (nr && (addr & PUD_MASK) !=
 			  (ctl->tables[take->next] & PUD_MASK))
@@ -534,7 +539,10 @@ static void free_detached(struct take_state *take)
 		list_splice_tail(&take->detached, take->ctl->taken);
 }
 
-/* Deals with the next of the found tables. Returns whether somebody waits for mmap_lock. */
+/*
+ * Deals with the next of the found tables, one at least, until somebody waits for
+ * mmap_lock or for this CPU. Returns whether it is for mmap_lock.
+ */
 static bool take_locked(struct take_state *take)
 {
 	struct pt_reclaim_control *ctl = take->ctl;
@@ -547,6 +555,8 @@ static bool take_locked(struct take_state *take)
 	while (!contended && (nr = next_group(take))) {
 		detach_group(take, nr);
 		contended = mmap_lock_is_contended(ctl->mm);
+		if (need_resched())
+			break;
 	}
 	return contended;
 }
@@ -639,6 +649,7 @@ static enum pt_reclaim_result take_tables(struct take_state *take)
 			bool contended = take_locked(take);
 
 			unlock_mm(ctl->mm);
+			cond_resched();
 			if (!ctl->no_naps)
 				take->tries = LOCK_TRIES;
 			if (ctl->sync || !contended || take->next == ctl->nr)

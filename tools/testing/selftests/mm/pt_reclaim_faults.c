@@ -462,7 +462,8 @@ TEST_F_TIMEOUT(faults, test_madvise_does_not_fail, TEST_SECONDS)
 		}
 		ASSERT_EQ(TABLES, tables_lost(kb));
 	}
-	EXPECT_LT(nth, MANY);
+	/* Nothing was asked for that could have failed. */
+	EXPECT_EQ(2U, nth);
 	EXPECT_TRUE(data_is_intact(&self->data));
 	EXPECT_EQ(0, newly_unregistered(&self->before));
 	TH_LOG("%u failures", nth - 2);
