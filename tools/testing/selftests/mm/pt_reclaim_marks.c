@@ -486,9 +486,8 @@ TEST_F_TIMEOUT(marks, test_sweep_finds_what_no_mark_led_to, TEST_SECONDS)
 	long kb;
 
 	self->uffd = open_uffd(UFFD_FEATURE_SIGBUS);
-	if (self->uffd == -ENOSYS)
+	if (self->uffd < 0)
 		SKIP(return, "no userfaultfd");
-	ASSERT_LE(0, self->uffd);
 	ASSERT_EQ(0, pt_area_map(&self->area, PT_ANON, TABLES * PT_TABLE));
 	ASSERT_EQ(0, register_area(self->uffd, &self->area,
 				   UFFDIO_REGISTER_MODE_MISSING));
