@@ -81,7 +81,7 @@ static inline void pt_reclaim_mark(struct mm_struct *mm, pmd_t *pmdp)
  * For those who allocate a table for what may turn out to be nothing: marks it if
  * no entry is in use. Who does not know whether there is a table need not ask.
  *
- * Context: Any. mmap_lock is held for write.
+ * Context: mmap_lock is held for write.
  */
 static inline void pt_reclaim_mark_filled(struct mm_struct *mm, pmd_t *pmdp,
 					  unsigned long start, unsigned long end)

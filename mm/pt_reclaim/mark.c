@@ -5,6 +5,7 @@
  */
 #include <linux/atomic.h>
 #include <linux/mm.h>
+#include <linux/mmap_lock.h>
 #include <linux/pt_reclaim.h>
 #include <linux/rcupdate.h>
 
@@ -109,6 +110,8 @@ void __pt_reclaim_mark_filled(struct mm_struct *mm, pmd_t *pmdp,
 	unsigned int first = pte_index(start), last = pte_index(end - 1);
 	bool none = false;
 	pmd_t pmd;
+
+	mmap_assert_write_locked(mm);
 
 	rcu_read_lock();
 	pmd = pmdp_get_lockless(pmdp);
