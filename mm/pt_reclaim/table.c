@@ -42,6 +42,7 @@
  * it loads the new CR3.
  */
 
+#include <linux/bottom_half.h>
 #include <linux/delay.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
@@ -579,12 +580,12 @@ static void finish_detached(struct take_state *take)
 	take->end = 0;
 }
 
-/* Who waits for it is woken before somebody else gets this CPU. */
+/* Who waits for it is woken before anything else gets this CPU. */
 static void unlock_mm(struct mm_struct *mm)
 {
 	mmap_read_unlock(mm);
 	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
-		preempt_enable();
+		local_bh_enable();
 }
 
 /*
@@ -594,7 +595,8 @@ static void unlock_mm(struct mm_struct *mm)
  *
  * From then on no preemption, where spinlocks do without it: whoever wants the lock
  * would wait for the next turn of a thread that is not in a hurry, or of a task that
- * reclaims memory and has used up its share of the CPU. Once the lock is held:
+ * reclaims memory and has used up its share of the CPU. And no softirq, in which RCU
+ * frees thousands of tables at a stretch. Once the lock is held:
  *
  * - mm_users is not zero, and exit_mmap() waits for the lock before it frees
  *   page tables;
@@ -615,7 +617,7 @@ static enum pt_reclaim_result lock_mm(struct take_state *take)
 			return PT_RECLAIM_KILLED;
 	}
 	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
-		preempt_disable();
+		local_bh_disable();
 
 	if (!atomic_read(&mm->mm_users) || test_bit(MMF_UNSTABLE, &mm->flags)) {
 		unlock_mm(mm);
