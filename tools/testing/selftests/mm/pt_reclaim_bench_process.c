@@ -24,9 +24,10 @@ static size_t live_page(size_t table)
 	return table * PT_TABLE + table * 37 % 512 * PT_PAGE;
 }
 
+/* Not beside it: then there would be no mark. */
 static size_t other_page(size_t table)
 {
-	return table * PT_TABLE + (table * 37 + 1) % 512 * PT_PAGE;
+	return table * PT_TABLE + (table * 37 + 2) % 512 * PT_PAGE;
 }
 
 static void obey(struct pt_area *area, const struct order *order)

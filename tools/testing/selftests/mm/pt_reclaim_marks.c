@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -171,6 +172,199 @@ TEST_F_TIMEOUT(marks, test_dontneed_leaves_marks, TEST_SECONDS)
 			     MADV_DONTNEED));
 	EXPECT_TRUE(tables_go(0, kb));
 	EXPECT_EQ(self->unmarked, pt_vmstat("pt_reclaim_unmarked"));
+}
+
+#define TABLE_PAGES	((long)(PT_TABLE / PT_PAGE))
+
+/* In which order a table is given back, page by page: the page whose turn it is. */
+static long upward(long turn)
+{
+	return turn;
+}
+
+static long downward(long turn)
+{
+	return TABLE_PAGES - 1 - turn;
+}
+
+static long from_the_middle(long turn)
+{
+	return TABLE_PAGES / 2 + (turn % 2 ? -1 - turn / 2 : turn / 2);
+}
+
+static long to_the_middle(long turn)
+{
+	return turn % 2 ? TABLE_PAGES - 1 - turn / 2 : turn / 2;
+}
+
+static long every_other(long turn)
+{
+	return turn * 2 % TABLE_PAGES + turn * 2 / TABLE_PAGES;
+}
+
+/* Any odd number has no factor in common with the number of pages. */
+static long in_disorder(long turn)
+{
+	return turn * 189 % TABLE_PAGES;
+}
+
+static long (* const orders[])(long turn) = {
+	upward, downward, from_the_middle, to_the_middle, every_other, in_disorder,
+};
+
+/* All tables are full, and emptied together, page by page, each in an order. */
+TEST_F_TIMEOUT(marks, test_tables_emptied_page_by_page_are_marked, TEST_SECONDS)
+{
+	long turn, table, kb;
+
+	ASSERT_EQ(0, pt_area_map(&self->area, PT_ANON, TABLES * PT_TABLE));
+	memset(self->area.start, 1, self->area.bytes);
+	kb = pt_vmpte_kb(0);
+	ASSERT_TRUE(settle());
+	for (turn = 0; turn < TABLE_PAGES; turn++) {
+		for (table = 0; table < TABLES; table++) {
+			long page = orders[table % ARRAY_SIZE(orders)](turn);
+
+			ASSERT_EQ(0, madvise(self->area.start +
+					     table * PT_TABLE + page * PT_PAGE,
+					     PT_PAGE, MADV_DONTNEED));
+		}
+	}
+	EXPECT_TRUE(tables_go(0, kb));
+	EXPECT_EQ(self->unmarked, pt_vmstat("pt_reclaim_unmarked"));
+}
+
+static struct {
+	char *start;
+	unsigned int arrived;	/* Tables, of both */
+} neighbours;
+
+/* Gives back one page of two in each table, when the other thread is at it, too. */
+static void *give_one_back(void *second)
+{
+	unsigned int table;
+
+	for (table = 0; table < TABLES; table++) {
+		char *page = neighbours.start + table * PT_TABLE +
+			     TABLE_PAGES / 2 * PT_PAGE;
+
+		__atomic_add_fetch(&neighbours.arrived, 1, __ATOMIC_SEQ_CST);
+		while (__atomic_load_n(&neighbours.arrived, __ATOMIC_SEQ_CST) <
+		       2 * (table + 1))
+			;
+		madvise(second ? page + PT_PAGE : page, PT_PAGE, MADV_DONTNEED);
+	}
+	return NULL;
+}
+
+/* Each of the two may see the other one's page in use, but not both. */
+TEST_F_TIMEOUT(marks, test_neighbours_zapped_at_once_are_marked, TEST_SECONDS)
+{
+	pthread_t other;
+	unsigned int i;
+	size_t at;
+	long kb;
+
+	ASSERT_EQ(0, pt_area_map(&self->area, PT_ANON, TABLES * PT_TABLE));
+	for (i = 0; i < 16; i++) {
+		neighbours.start = self->area.start;
+		neighbours.arrived = 0;
+		use_tables(&self->area);
+		for (at = PT_TABLE / 2; at < self->area.bytes; at += PT_TABLE)
+			self->area.start[at + PT_PAGE] = 1;
+		kb = pt_vmpte_kb(0);
+		ASSERT_TRUE(settle());
+		ASSERT_EQ(0, pthread_create(&other, NULL, give_one_back, ""));
+		give_one_back(NULL);
+		pthread_join(other, NULL);
+		ASSERT_TRUE(tables_go(0, kb));
+	}
+	EXPECT_EQ(self->unmarked, pt_vmstat("pt_reclaim_unmarked"));
+}
+
+/*
+ * A page in use before or behind those that go is known to keep the table. The first
+ * mark of a process is an exception, and not made in this area.
+ */
+TEST_F_TIMEOUT(marks, test_zap_beside_a_used_page_leaves_no_mark, TEST_SECONDS)
+{
+	const size_t pages = 3 * PT_PAGE;
+	long long scanned;
+	size_t at;
+	long kb;
+
+	ASSERT_EQ(0, pt_area_map(&self->other, PT_ANON, PT_TABLE));
+	ASSERT_EQ(0, pt_area_waste(&self->other));
+	ASSERT_EQ(0, pt_area_map(&self->area, PT_ANON, 16 * TABLES * PT_TABLE));
+	for (at = 0; at < self->area.bytes; at += PT_TABLE)
+		memset(self->area.start + at, 1, pages);
+	kb = pt_vmpte_kb(0);
+	ASSERT_TRUE(settle());
+
+	scanned = pt_knob("tables_scanned");
+	for (at = 0; at < self->area.bytes / 2; at += PT_TABLE)
+		ASSERT_EQ(0, madvise(self->area.start + at, 2 * PT_PAGE,
+				     MADV_DONTNEED));
+	for (; at < self->area.bytes; at += PT_TABLE)
+		ASSERT_EQ(0, madvise(self->area.start + at + PT_PAGE,
+				     2 * PT_PAGE, MADV_DONTNEED));
+	ASSERT_TRUE(settle());
+	/* Others may have zapped something meanwhile. */
+	EXPECT_GT(TABLES, pt_knob("tables_scanned") - scanned);
+	EXPECT_LE(kb - SLACK_KB, pt_vmpte_kb(0));
+
+	for (at = 0; at < self->area.bytes; at += PT_TABLE)
+		ASSERT_EQ(0, madvise(self->area.start + at, pages,
+				     MADV_DONTNEED));
+	EXPECT_TRUE(pt_wait(GONE_SECONDS, "marked tables to be freed",
+			    pt_vmpte_kb(0) <= kb - 15 * TABLES * PT_TABLE_KB));
+	EXPECT_EQ(self->unmarked, pt_vmstat("pt_reclaim_unmarked"));
+}
+
+/*
+ * What a process gives back beside pages in use makes it known, so that munmap() of
+ * those says that the table is empty.
+ */
+TEST_F_TIMEOUT(marks, test_zap_beside_a_used_page_registers, TEST_SECONDS)
+{
+	int ready[2], go[2];
+	char byte = 0;
+	pid_t pid;
+	long kb;
+
+	ASSERT_EQ(0, pt_area_map(&self->area, PT_ANON, TABLES * PT_TABLE));
+	ASSERT_EQ(0, pipe(ready));
+	ASSERT_EQ(0, pipe(go));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		char *start = self->area.start;
+		size_t at;
+
+		for (at = 0; at < self->area.bytes; at += PT_TABLE) {
+			start[at] = 1;
+			start[at + PT_PAGE] = 1;
+			mprotect(start + at + PT_PAGE, PT_PAGE, PROT_READ);
+			madvise(start + at, PT_PAGE, MADV_DONTNEED);
+		}
+		if (write(ready[1], &byte, 1) != 1 || read(go[0], &byte, 1) != 1)
+			_exit(1);
+		for (at = 0; at < self->area.bytes; at += PT_TABLE)
+			munmap(start + at + PT_PAGE, PT_PAGE);
+		if (write(ready[1], &byte, 1) != 1)
+			_exit(1);
+		_exit(read(go[0], &byte, 1) != 1);
+	}
+	ASSERT_EQ(1, read(ready[0], &byte, 1));
+	kb = pt_vmpte_kb(pid);
+	ASSERT_TRUE(settle());
+	EXPECT_LE(kb - SLACK_KB, pt_vmpte_kb(pid));
+	ASSERT_EQ(1, write(go[1], &byte, 1));
+	ASSERT_EQ(1, read(ready[0], &byte, 1));
+	EXPECT_TRUE(tables_go(pid, kb));
+	EXPECT_EQ(self->unmarked, pt_vmstat("pt_reclaim_unmarked"));
+	ASSERT_EQ(1, write(go[1], &byte, 1));
+	EXPECT_EQ(0, pt_reap(pid, 10, "the child to end"));
 }
 
 TEST_F_TIMEOUT(marks, test_punched_hole_leaves_marks, TEST_SECONDS)
