@@ -212,7 +212,7 @@ static void measure_cow(void)
 	free(unused.took);
 }
 
-/* 16 pages at a time: what is behind the swap device answers at its own pace. */
+/* 16 pages at a time; the swap device had better be one that answers at once. */
 #define SWAP_BYTES	(16 * PT_PAGE)
 
 static void measure_swap_out(void)

@@ -440,33 +440,40 @@ static long tables_lost(long kb_before)
 	return (kb_before - pt_vmpte_kb(0)) / PT_TABLE_KB;
 }
 
-/* It allocates nothing: whoever asks may have nothing left. */
+/*
+ * It allocates nothing: whoever asks may have nothing left. But DEBUG_OBJECTS does,
+ * for what is given to RCU, when it has few objects left: once in a while, not each
+ * time.
+ */
+#define DEBUG_OBJECTS_TIMES	4
+
 TEST_F_TIMEOUT(faults, test_madvise_does_not_fail, TEST_SECONDS)
 {
+	unsigned int failures = 0;
 	bool injected = true;
-	unsigned int nth;
 	int err;
 	long kb;
 
 	ASSERT_EQ(0, set_victims(VICTIMS_ALL, "0"));
-	for (nth = 1; injected && nth < MANY; nth++) {
+	while (injected && failures < DEBUG_OBJECTS_TIMES) {
 		ASSERT_EQ(0, pt_area_waste(&self->area));
 		pt_vmpte_kb(0);
 		kb = pt_vmpte_kb(0);
-		arm(nth);
+		arm(1);
 		err = madvise(self->area.start, self->area.bytes,
 			      MADV_PT_RECLAIM) ? -errno : 0;
 		injected = disarm();
 		ASSERT_EQ(0, err) {
-			TH_LOG("failure %u: %s", nth, strerror(-err));
+			TH_LOG("failure %u: %s", failures, strerror(-err));
 		}
 		ASSERT_EQ(TABLES, tables_lost(kb));
+		failures += injected;
 	}
 	/* Nothing was asked for that could have failed. */
-	EXPECT_EQ(2U, nth);
+	EXPECT_FALSE(injected);
 	EXPECT_TRUE(data_is_intact(&self->data));
 	EXPECT_EQ(0, newly_unregistered(&self->before));
-	TH_LOG("%u failures", nth - 2);
+	TH_LOG("%u failures", failures);
 }
 
 #define VECTORS		12	/* more than fit on the kernel's stack */
