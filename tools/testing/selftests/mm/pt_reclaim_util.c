@@ -299,7 +299,7 @@ static long long number_after(const char *text, const char *word)
 	return -ENOENT;
 }
 
-static long long proc_status(pid_t pid, const char *field)
+long long pt_proc_status(pid_t pid, const char *field)
 {
 	char path[64], word[64], text[8192];
 	ssize_t len;
@@ -317,7 +317,7 @@ static long long proc_status(pid_t pid, const char *field)
 
 long pt_status_kb(pid_t pid, const char *field)
 {
-	return proc_status(pid, field);
+	return pt_proc_status(pid, field);
 }
 
 long pt_vmpte_kb(pid_t pid)
@@ -395,7 +395,7 @@ void pt_thread_usage(struct pt_thread_use *use)
 	if (!clock_getcpuclockid(use->pid, &clock) &&
 	    !clock_gettime(clock, &run))
 		use->run_ns = run.tv_sec * 1000000000ULL + run.tv_nsec;
-	use->switches = proc_status(use->pid, "voluntary_ctxt_switches");
+	use->switches = pt_proc_status(use->pid, "voluntary_ctxt_switches");
 }
 
 double pt_now(void)

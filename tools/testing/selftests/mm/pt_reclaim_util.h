@@ -104,6 +104,8 @@ long pt_status_kb(pid_t pid, const char *field);
 long pt_vmpte_kb(pid_t pid);
 /* How much of the caller's anonymous memory is in huge pages */
 long pt_huge_kb(void);
+/* A number of /proc/PID/status, of a thread as well; 0 is the caller. -ENOENT if absent */
+long long pt_proc_status(pid_t pid, const char *field);
 /* A counter of /proc/vmstat, per-CPU remainders folded in; -ENOENT if absent */
 long long pt_vmstat(const char *name);
 
