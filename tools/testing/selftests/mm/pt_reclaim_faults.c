@@ -445,7 +445,7 @@ static long tables_lost(long kb_before)
  * for what is given to RCU, when it has few objects left: once in a while, not each
  * time.
  */
-#define DEBUG_OBJECTS_TIMES	4
+#define DEBUG_OBJECTS_TIMES	16
 
 TEST_F_TIMEOUT(faults, test_madvise_does_not_fail, TEST_SECONDS)
 {
