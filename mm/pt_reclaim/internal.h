@@ -62,7 +62,7 @@ int pt_reclaim_setting_get(struct mm_struct *mm);
  * so its price is shared by many tables; the batch is bounded because their
  * memory comes back only after it.
  */
-#define PT_RECLAIM_BATCH	256
+#define PT_RECLAIM_BATCH	512
 
 /*
  * Tables that are taken under one hold of mmap_lock, at the most. Who wants it for

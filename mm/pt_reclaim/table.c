@@ -10,7 +10,8 @@
  * Find. No lock at all: the walk reads each level once into a local, the way
  * GUP-fast does, with interrupts off for a bounded number of entries. The
  * caller's mm_count keeps the pgd, and everything below it is freed through
- * RCU, for which disabled interrupts are a read-side critical section. Only
+ * RCU, for which disabled interrupts are a read-side critical section, or after an
+ * interrupt to all CPUs (Documentation/mm/pt_reclaim.rst, locking rule 1). Only
  * tables with a mark are looked at, unless all are asked for. Reading an empty
  * table ends in a note of its address, and of the time in its ptdesc. See find.c.
  *
@@ -50,6 +51,7 @@
 #include <linux/mmu_notifier.h>
 #include <linux/pgtable.h>
 #include <linux/pt_reclaim_gaps.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/clock.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -426,6 +428,8 @@ static void free_table(struct ptdesc *ptdesc)
 
 static void free_table_rcu(struct rcu_head *head)
 {
+	/* DEBUG_OBJECTS forgets what is freed, and a ptdesc never is. */
+	destroy_rcu_head(head);
 	free_table(container_of(head, struct ptdesc, pt_rcu_head));
 	atomic_long_inc(&nr_freed_by_rcu);
 	pt_reclaim_wake_waiters();

@@ -1122,32 +1122,35 @@ TEST_F_TIMEOUT(switching, test_thread_that_cannot_be_made_changes_nothing,
 	TH_LOG("%u failures, %u switches failed", nth - 2, refused);
 }
 
-/* Counts how often the kernel frees a table that it could not batch. */
-static const char single_table[] = "tlb_remove_table_one_rcu";
-static bool counts_single_tables;
+/*
+ * Counts how often the kernel interrupts all CPUs to free a table, for want of
+ * memory to do it otherwise.
+ */
+static const char all_interrupted[] = "tlb_remove_table_sync_one";
+static bool counts_interrupts;
 
-static void start_counting_single_tables(void)
+static void start_counting_interrupts(void)
 {
 	char text[128];
 
-	snprintf(text, sizeof(text), "p:pt_reclaim_faults/single %s",
-		 single_table);
-	counts_single_tables =
+	snprintf(text, sizeof(text), "p:pt_reclaim_faults/sync %s",
+		 all_interrupted);
+	counts_interrupts =
 		!pt_write_file(TRACING "kprobe_events", text) &&
-		!pt_write_file(TRACING "events/pt_reclaim_faults/single/enable",
+		!pt_write_file(TRACING "events/pt_reclaim_faults/sync/enable",
 			       "1");
-	if (!counts_single_tables)
-		pt_note("no kprobe on %s: tables are not counted",
-			single_table);
+	if (!counts_interrupts)
+		pt_note("no kprobe on %s: interrupts are not counted",
+			all_interrupted);
 }
 
-static void stop_counting_single_tables(void)
+static void stop_counting_interrupts(void)
 {
-	pt_write_file(TRACING "events/pt_reclaim_faults/single/enable", "0");
-	pt_write_file(TRACING "kprobe_events", "-:pt_reclaim_faults/single");
+	pt_write_file(TRACING "events/pt_reclaim_faults/sync/enable", "0");
+	pt_write_file(TRACING "kprobe_events", "-:pt_reclaim_faults/sync");
 }
 
-static long long count_single_tables(void)
+static long long count_interrupts(void)
 {
 	char line[256];
 	long long hits = 0;
@@ -1155,18 +1158,18 @@ static long long count_single_tables(void)
 
 	profile = fopen(TRACING "kprobe_profile", "r");
 	while (profile && fgets(line, sizeof(line), profile))
-		sscanf(line, " single %lld", &hits);
+		sscanf(line, " sync %lld", &hits);
 	if (profile)
 		fclose(profile);
 	return hits;
 }
 
-/* mmu_gather without memory: nothing may fail, only be slower. */
+/* mmu_gather without memory: nothing may fail, or interrupt others. */
 FIXTURE(gather)
 {
 	struct pt_area data;
 	struct tally before;
-	long long singles;
+	long long interrupts;
 };
 
 FIXTURE_SETUP(gather)
@@ -1181,8 +1184,8 @@ FIXTURE_SETUP(gather)
 	ASSERT_EQ(0, pt_area_map(&self->data, PT_ANON, TABLES * PT_TABLE));
 	fill_data(&self->data);
 	ASSERT_EQ(0, start_without_sweeps("always", 1));
-	start_counting_single_tables();
-	self->singles = count_single_tables();
+	start_counting_interrupts();
+	self->interrupts = count_interrupts();
 	self->before = tally();
 }
 
@@ -1192,7 +1195,7 @@ FIXTURE_TEARDOWN(gather)
 	set_victims(VICTIMS_NONE, "0");
 	pt_area_unmap(&self->data);
 	pt_set_mode("never");
-	stop_counting_single_tables();
+	stop_counting_interrupts();
 }
 
 #define GATHER_TABLES	64L
@@ -1251,12 +1254,27 @@ TEST_F_TIMEOUT(gather, test_no_batch_at_all_loses_nothing, TEST_SECONDS)
 		ASSERT_EQ(0, exit_with_tables());
 		ASSERT_TRUE(data_is_intact(&self->data));
 	}
-	self->singles = count_single_tables() - self->singles;
-	if (counts_single_tables)
-		EXPECT_LT(turn * GATHER_TABLES, self->singles);
+	if (counts_interrupts)
+		EXPECT_EQ(self->interrupts, count_interrupts());
 	EXPECT_TRUE(nothing_is_leaked(&self->before));
 	EXPECT_EQ(0, newly_unregistered(&self->before));
-	TH_LOG("%lld tables were freed one by one", self->singles);
+}
+
+/* The first table waits for a second one before there is a batch. */
+TEST_F_TIMEOUT(gather, test_few_tables_at_a_time_are_all_freed, TEST_SECONDS)
+{
+	struct pt_area area;
+	unsigned int turn;
+	size_t at;
+
+	for (turn = 0; turn < 4 * TABLES_TOLERANCE; turn++) {
+		ASSERT_EQ(0, pt_area_map(&area, PT_ANON,
+					 (1 + turn % 4) * PT_TABLE));
+		for (at = 0; at < area.bytes; at += PT_TABLE)
+			area.start[at] = 1;
+		pt_area_unmap(&area);
+	}
+	EXPECT_TRUE(nothing_is_leaked(&self->before));
 }
 
 TEST_F_TIMEOUT(gather, test_each_batch_in_turn_loses_nothing, TEST_SECONDS)

@@ -24,7 +24,7 @@
 
 #define TABLES		8L
 #define SEED		1234567ULL
-#define BATCH		256L	/* tables to a TLB flush, at most */
+#define BATCH		512L	/* tables to a TLB flush, at most */
 
 /* 0 or a negative errno */
 static int reclaim(void *start, size_t bytes)
