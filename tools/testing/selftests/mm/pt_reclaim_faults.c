@@ -1123,10 +1123,11 @@ TEST_F_TIMEOUT(switching, test_thread_that_cannot_be_made_changes_nothing,
 }
 
 /*
- * Counts how often the kernel interrupts all CPUs to free a table, for want of
- * memory to do it otherwise.
+ * Counts how often the kernel interrupts other CPUs to free a table, for want of
+ * memory to do it otherwise. By what they run then: a compiler may have what has them
+ * do it inline.
  */
-static const char all_interrupted[] = "tlb_remove_table_sync_one";
+static const char all_interrupted[] = "tlb_remove_table_smp_sync";
 static bool counts_interrupts;
 
 static void start_counting_interrupts(void)
