@@ -135,6 +135,19 @@ static bool swap_is_on(void)
 	return !sysinfo(&info) && info.totalswap;
 }
 
+/* For what use_tables() filled, with one page for each table. */
+static int swap_out(struct pt_area *area)
+{
+	int err = pt_page_out(area->start, area->bytes, false);
+	long swapped;
+
+	if (err)
+		return err;
+	swapped = pt_pagemap_count(area->start, area->bytes,
+				   PT_PAGEMAP_SWAPPED);
+	return swapped == TABLES ? 0 : -EAGAIN;
+}
+
 static int open_uffd(__u64 features)
 {
 	struct uffdio_api api = { .api = UFFD_API, .features = features };
@@ -471,10 +484,7 @@ TEST_F_TIMEOUT(marks, test_free_of_swapped_pages_leaves_marks, TEST_SECONDS)
 	kb = pt_vmpte_kb(0);
 	if (!swap_is_on())
 		SKIP(return, "no swap is in use");
-	ASSERT_EQ(0, pt_page_out(self->area.start, self->area.bytes, false));
-	if (pt_pagemap_count(self->area.start, self->area.bytes,
-			     PT_PAGEMAP_SWAPPED) != TABLES)
-		SKIP(return, "pages are not swapped out");
+	ASSERT_EQ(0, swap_out(&self->area));
 	ASSERT_TRUE(settle());
 	EXPECT_LE(kb, pt_vmpte_kb(0) + SLACK_KB);
 	ASSERT_EQ(0, madvise(self->area.start, self->area.bytes, MADV_FREE));
@@ -651,11 +661,7 @@ TEST_F_TIMEOUT(moved, test_source_is_marked, TEST_SECONDS)
 	if (variant->swapped) {
 		if (!swap_is_on())
 			SKIP(return, "no swap is in use");
-		ASSERT_EQ(0, pt_page_out(self->from.start, self->from.bytes,
-					 false));
-		if (pt_pagemap_count(self->from.start, self->from.bytes,
-				     PT_PAGEMAP_SWAPPED) != TABLES)
-			SKIP(return, "pages are not swapped out");
+		ASSERT_EQ(0, swap_out(&self->from));
 	}
 	kb = pt_vmpte_kb(0);
 	ASSERT_TRUE(settle());
