@@ -162,10 +162,21 @@ void pt_reclaim_find(struct pt_reclaim_control *ctl);
 struct mem_cgroup;
 struct shrinker;
 
+/**
+ * struct pt_reclaim_moment - what had been begun by a moment
+ * @given: Tables that had been given to RCU.
+ * @works: The last piece of work on an mm, see pt_reclaim_new_work().
+ */
+struct pt_reclaim_moment {
+	unsigned long given;
+	unsigned int works;
+};
+
 int pt_reclaim_offers_init(struct shrinker *shrinker);
+struct pt_reclaim_moment pt_reclaim_now(void);
 unsigned long pt_reclaim_offered(int nid, struct mem_cgroup *memcg);
 bool pt_reclaim_in_hands(int nid, struct mem_cgroup *memcg,
-			 unsigned long given);
+			 struct pt_reclaim_moment then);
 unsigned long pt_reclaim_nr_offers(int nid, struct mem_cgroup *memcg);
 struct mm_struct *pt_reclaim_next_offer(int nid, struct mem_cgroup *memcg);
 bool pt_reclaim_offer_begin(struct mm_struct *mm, unsigned long *addr);
@@ -227,7 +238,8 @@ void pt_reclaim_first_mark(struct mm_struct *mm, int nid);
 void pt_reclaim_get_mm_state(struct mm_struct *mm,
 			     struct pt_reclaim_mm_state *state);
 int pt_reclaim_set_mm_delay(struct mm_struct *mm, unsigned int msecs);
-int pt_reclaim_set_mm_tables(struct mm_struct *mm, unsigned int nr);
+int pt_reclaim_set_mm_tables(struct mm_struct *mm, unsigned int nr,
+			     bool may_be_long);
 void pt_reclaim_account(struct mm_struct *mm,
 			const struct pt_reclaim_stats *stats);
 int pt_reclaim_everybody(void);
@@ -241,8 +253,8 @@ void pt_reclaim_set_tables_to_scan(unsigned int nr);
 void pt_reclaim_scan_begin(void);
 bool pt_reclaim_scan_step(unsigned int sleep_millisecs, bool everybody,
 			  struct pt_reclaim_round *round);
-bool pt_reclaim_work_trybegin(void);
-void pt_reclaim_work_end(void);
+int pt_reclaim_work_begin(void);
+void pt_reclaim_work_end(int work);
 void pt_reclaim_scan_quiesce(void);
 
 /* mark.c */

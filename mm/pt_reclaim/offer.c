@@ -28,6 +28,9 @@
 
 static struct list_lru offers;
 
+/* The piece of work that was begun last. Changed under the registry's lock. */
+static unsigned int works;
+
 /* Read without the registry's lock when counting, hence the marked accesses. */
 static unsigned long evidence_of(struct visited_mm *visited)
 {
@@ -38,17 +41,53 @@ static unsigned long evidence_of(struct visited_mm *visited)
 				      READ_ONCE(visited->offer.evidence));
 }
 
-/*
- * Has somebody taken tables that are not free yet, or is he about to? Of those that
- * were given to RCU these, of all mms, that were when there were @given: somebody may
- * go on with giving all day.
+/**
+ * pt_reclaim_new_work() - somebody begins to work on an mm
+ *
+ * Context: The registry's lock is held.
+ *
+ * Return: The number of this piece of work, later ones have a higher one. Not 0.
  */
-static bool in_hands(struct visited_mm *visited, unsigned long given)
+unsigned int pt_reclaim_new_work(void)
 {
-	return READ_ONCE(visited->offer.at_work) ||
-	       READ_ONCE(visited->offer.thread_at_work) ||
+	lockdep_assert_held(&pt_reclaim_registry_lock);
+
+	WRITE_ONCE(works, works + 1 ?: 1);
+	return works;
+}
+
+/**
+ * pt_reclaim_now() - what has begun, and been given to RCU, by now
+ *
+ * Context: Any.
+ *
+ * Return: For pt_reclaim_in_hands().
+ */
+struct pt_reclaim_moment pt_reclaim_now(void)
+{
+	return (struct pt_reclaim_moment){
+		.given = pt_reclaim_given_to_rcu(),
+		.works = READ_ONCE(works),
+	};
+}
+
+/* The difference, as numbers wrap around. */
+static bool begun_by(unsigned int work, struct pt_reclaim_moment then)
+{
+	return work && (int)(work - then.works) <= 0;
+}
+
+/*
+ * Has somebody taken tables that are not free yet, or is he about to? Those count who
+ * had begun @then, and of those tables that were given to RCU these, of all mms, that
+ * had been: two may take turns, and somebody may go on with giving, all day.
+ */
+static bool in_hands(struct visited_mm *visited, struct pt_reclaim_moment then)
+{
+	return begun_by(READ_ONCE(visited->offer.at_work), then) ||
+	       begun_by(READ_ONCE(visited->offer.thread_at_work), then) ||
 	       (!pt_reclaim_freed_by_rcu(READ_ONCE(visited->offer.given)) &&
-		!pt_reclaim_freed_by_rcu(given));
+		!pt_reclaim_freed_by_rcu(then.given));
 }
 
 /*
@@ -118,20 +157,21 @@ void pt_reclaim_update_offer(struct visited_mm *visited)
 	pt_reclaim_withdraw(visited);
 	if (!visited->parked &&
 	    (evidence_of(visited) ||
-	     in_hands(visited, pt_reclaim_given_to_rcu())))
+	     in_hands(visited, pt_reclaim_now())))
 		put_on_list(visited);
 }
 
 /**
  * struct offered - what was counted in a list
- * @given: Who is asked about, see in_hands().
+ * @then: Who is asked about, see in_hands(). NULL: all who had begun when it was
+ *	found that there is no evidence.
  * @tables: Tables that may be empty,
  * @mms: of so many mms.
  * @in_hands: In so many there are some on their way.
  * @none: So many were listed for nothing.
  */
 struct offered {
-	unsigned long given;
+	const struct pt_reclaim_moment *then;
 	unsigned long tables;
 	unsigned long mms;
 	unsigned long in_hands;
@@ -146,36 +186,35 @@ static enum lru_status count_offer(struct list_head *item,
 						  offer.lru);
 	struct offered *offered = arg;
 	unsigned long tables = evidence_of(visited);
-	bool some_in_hands;
+	struct pt_reclaim_moment now;
 
 	/* Who takes the evidence away to look has said so before. */
 	smp_rmb();
-	some_in_hands = in_hands(visited, offered->given);
+	now = pt_reclaim_now();
 	/*
 	 * What was taken of it is free by now, and nobody was told. Whoever marks it
 	 * again finds no mark in the mm, and puts it back.
 	 */
-	if (!tables && !some_in_hands &&
-	    !in_hands(visited, pt_reclaim_given_to_rcu())) {
+	if (!tables && !in_hands(visited, now)) {
 		offered->none++;
 		list_lru_isolate(list, item);
 		return LRU_REMOVED;
 	}
 	offered->mms++;
 	offered->tables += tables;
-	offered->in_hands += some_in_hands;
+	offered->in_hands += in_hands(visited, offered->then ? *offered->then : now);
 	return LRU_SKIP;
 }
 
 static struct offered count_offers(int nid, struct mem_cgroup *memcg,
-				   unsigned long given)
+				   const struct pt_reclaim_moment *then)
 {
 	struct offered offered;
 	unsigned long nr;
 
 	do {
 		nr = COUNTED_OFFERS;
-		offered = (struct offered){ .given = given };
+		offered = (struct offered){ .then = then };
 		list_lru_walk_one(&offers, nid, memcg, count_offer, &offered,
 				  &nr);
 	} while (offered.none == COUNTED_OFFERS);
@@ -199,7 +238,7 @@ unsigned long pt_reclaim_offered(int nid, struct mem_cgroup *memcg)
 
 	if (!mms)
 		return 0;
-	offered = count_offers(nid, memcg, pt_reclaim_given_to_rcu());
+	offered = count_offers(nid, memcg, NULL);
 	if (offered.mms && mms > offered.mms)
 		offered.tables += offered.tables / offered.mms *
 				  (mms - offered.mms);
@@ -210,14 +249,15 @@ unsigned long pt_reclaim_offered(int nid, struct mem_cgroup *memcg)
  * pt_reclaim_in_hands() - are there tables that are taken and not free yet?
  * @nid: Of those who are listed for this node
  * @memcg: and this cgroup.
- * @given: What pt_reclaim_given_to_rcu() returned: what is given later does not count.
+ * @then: What pt_reclaim_now() returned: what is begun or given later does not count.
  *
  * Context: Any but interrupts; no lock of ours is held. pt_reclaim_memory_wait is
  * woken when this may have become false.
  */
-bool pt_reclaim_in_hands(int nid, struct mem_cgroup *memcg, unsigned long given)
+bool pt_reclaim_in_hands(int nid, struct mem_cgroup *memcg,
+			 struct pt_reclaim_moment then)
 {
-	return count_offers(nid, memcg, given).in_hands;
+	return count_offers(nid, memcg, &then).in_hands;
 }
 
 /**
@@ -300,7 +340,7 @@ bool pt_reclaim_offer_begin(struct mm_struct *mm, unsigned long *addr)
 	if (ours) {
 		offer = &visited->offer;
 		offer->hurried = true;
-		WRITE_ONCE(offer->at_work, true);
+		WRITE_ONCE(offer->at_work, pt_reclaim_new_work());
 		offer->yielded = false;
 		if (!offer->address)
 			WRITE_ONCE(offer->evidence, offer->evidence +
@@ -361,7 +401,7 @@ void pt_reclaim_offer_end(struct mm_struct *mm, bool given_to_rcu)
 	visited = mm_visited(mm);
 	if (visited) {
 		/* It may have left meanwhile and come back, with another one at work. */
-		WRITE_ONCE(visited->offer.at_work, false);
+		WRITE_ONCE(visited->offer.at_work, 0);
 		if (given_to_rcu && visited->offer.yielded)
 			WRITE_ONCE(visited->offer.given,
 				   pt_reclaim_given_to_rcu());

@@ -111,7 +111,7 @@ static int set_tables(struct mm_struct *mm, const char *text, bool privileged)
 
 	if (!err && !privileged && nr > pt_reclaim_get_tables_to_scan())
 		err = -EPERM;
-	return err ?: pt_reclaim_set_mm_tables(mm, nr);
+	return err ?: pt_reclaim_set_mm_tables(mm, nr, privileged);
 }
 
 static int set_mode(struct mm_struct *mm, const char *text)

@@ -29,16 +29,17 @@
  * @listed: Put in a list: @memcg is referenced. Under the registry's lock; somebody
  *	who walks the list takes what is there for nothing out of it.
  * @yielded: Memory reclaim, while @at_work, has taken tables of it.
- * @at_work: Memory reclaim is at it, or has not freed yet what it took.
- * @thread_at_work: The thread is at it.
+ * @at_work: Memory reclaim is at it, or has not freed yet what it took: the number of
+ *	this piece of work, see pt_reclaim_new_work(). 0: it is not.
+ * @thread_at_work: The thread is at it, likewise.
  * @hurried: Memory reclaim has come here since the last visit.
  */
 struct pt_reclaim_offer {
 	struct list_head lru;
 	struct mem_cgroup *memcg;
 	int nid;
-	bool at_work;
-	bool thread_at_work;
+	unsigned int at_work;
+	unsigned int thread_at_work;
 	bool hurried;
 	bool listed;
 	bool yielded;
@@ -58,10 +59,12 @@ struct pt_reclaim_offer {
  * @evidence: Marks that the present visit is about, and has not come to.
  * @turn: How many tables may be looked at before the others have their turn.
  * @round: The last round in which it was asked for marks.
+ * @again_in_round: If it is due: the round in which it was asked again, if any.
  * @sweep: The next visit that begins is to look at all tables.
  * @sweeping: The present one does.
  * @parked: It does not take part, and is here for its settings alone.
  * @due: It is in &due.
+ * @may_be_long: Its turn may be longer than that of the others.
  * @offer: What memory reclaim may want of it.
  * @state: For people.
  */
@@ -73,10 +76,12 @@ struct visited_mm {
 	unsigned long evidence;
 	unsigned int turn;
 	unsigned int round;
+	unsigned int again_in_round;
 	bool sweep;
 	bool sweeping;
 	bool parked;
 	bool due;
+	bool may_be_long;
 	struct pt_reclaim_offer offer;
 	struct pt_reclaim_mm_state state;
 };
@@ -132,6 +137,7 @@ static inline unsigned long pt_reclaim_take_marks(struct mm_struct *mm)
 	return pt_reclaim_believe(mm, marks);
 }
 
+unsigned int pt_reclaim_new_work(void);
 void pt_reclaim_update_offer(struct visited_mm *visited);
 void pt_reclaim_withdraw(struct visited_mm *visited);
 

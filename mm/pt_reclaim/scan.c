@@ -6,11 +6,11 @@
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/oom.h>
-#include <linux/rwsem.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
+#include <linux/srcu.h>
 #include <linux/topology.h>
 #include <linux/vmstat.h>
 
@@ -38,7 +38,7 @@
 /*
  * Who has to be visited in this round, by the number of his marks: a class holds
  * those with up to twice as many as the one below. Class 0 is for those who had
- * their turn and are not done.
+ * their turn: they are not done, or have a delay that is over again.
  */
 #define NR_DUE_CLASSES		16
 
@@ -66,9 +66,17 @@ static unsigned long full_scans;
 /* The present round. Changed by the thread, under registry_lock. */
 static unsigned int round_number;
 
+/*
+ * Who is in &due, and who of them was asked a second time in this round, for a delay
+ * that is over again: the round does not wait for those. Under registry_lock.
+ */
+static unsigned long nr_due;
+static unsigned long nr_due_again;
+
 /* The thread's own. */
 static bool round_is_on;
 static unsigned int rounds_since_sweep;
+static u64 round_counted;
 
 /* Written by sysfs, read by the thread: each is a value by itself. */
 static unsigned int tables_to_scan = 65536;
@@ -80,8 +88,8 @@ static DEFINE_MUTEX(chunk_mutex);
 /* The thread's, under chunk_mutex. */
 static struct pt_reclaim_control scan_ctl;
 
-/* Held for read by others who work by the mode; for write to wait for their end. */
-static DECLARE_RWSEM(work_sem);
+/* Held by others who work by the mode. Waited for to have them end. */
+DEFINE_STATIC_SRCU(work_srcu);
 
 static void stop_timer(struct visited_mm *visited)
 {
@@ -89,14 +97,29 @@ static void stop_timer(struct visited_mm *visited)
 		timerqueue_del(&delays, &visited->timer);
 }
 
+static bool is_due_again(struct visited_mm *visited)
+{
+	return visited->due && visited->again_in_round == round_number;
+}
+
+static void set_not_due(struct visited_mm *visited)
+{
+	lockdep_assert_held(&pt_reclaim_registry_lock);
+
+	if (!visited->due)
+		return;
+	nr_due--;
+	if (is_due_again(visited))
+		nr_due_again--;
+	visited->due = false;
+}
+
 /* Where it is while there is nothing to do for it. */
 static void put_to_rest(struct visited_mm *visited)
 {
 	struct list_head *list = &quiet;
 
-	lockdep_assert_held(&pt_reclaim_registry_lock);
-
-	visited->due = false;
+	set_not_due(visited);
 	stop_timer(visited);
 	if (visited->parked) {
 		list = &parked;
@@ -111,6 +134,8 @@ static void set_due(struct visited_mm *visited, struct list_head *list)
 {
 	lockdep_assert_held(&pt_reclaim_registry_lock);
 
+	if (!visited->due)
+		nr_due++;
 	visited->due = true;
 	stop_timer(visited);
 	list_move_tail(&visited->slot.mm_node, list);
@@ -182,6 +207,7 @@ static bool registry_insert(struct mm_struct *mm, struct mm_slot *slot)
 
 	mmgrab(mm);
 	slot_visited(slot)->round = round_number;
+	slot_visited(slot)->again_in_round = round_number - 1;
 	mm_slot_insert(pt_reclaim_mm_slots, mm, slot);
 	INIT_LIST_HEAD(&slot->mm_node);
 	timerqueue_init(&slot_visited(slot)->timer);
@@ -201,6 +227,7 @@ static void registry_remove(struct mm_slot *slot)
 
 	hash_del(&slot->hash);
 	list_del(&slot->mm_node);
+	set_not_due(slot_visited(slot));
 	stop_timer(slot_visited(slot));
 	pt_reclaim_withdraw(slot_visited(slot));
 	clear_bit(MMF_PT_RECLAIM, &slot->mm->flags);
@@ -576,81 +603,94 @@ static unsigned int due_class(unsigned long marks)
 /*
  * Asks one mm for marks; it may have to be visited. One with a delay of its own is
  * asked when that is over, and whoever had to be left in the middle goes on.
+ *
+ * A delay may be over again before all others have been visited, or as soon as the
+ * visit has ended. However many marks there are then, those come first who were not
+ * asked before, and after them everybody has his turn.
  */
 static void ask(struct visited_mm *visited)
 {
 	struct mm_struct *mm = visited->slot.mm;
+	bool again = visited->round == round_number;
 	unsigned long marks;
+
+	lockdep_assert_held(&pt_reclaim_registry_lock);
 
 	visited->round = round_number;
 	stop_timer(visited);
 	visited->timer.expires = get_jiffies_64() + delay_jiffies(visited);
-	marks = (unsigned int)atomic_read(&mm->pt_reclaim_marks);
-	if (marks || visited->sweep || visited->address ||
-	    visited->offer.evidence)
-		set_due(visited, &due[due_class(marks +
-						visited->offer.evidence)]);
-	else
+	marks = (unsigned int)atomic_read(&mm->pt_reclaim_marks) +
+		visited->offer.evidence;
+	if (!marks && !visited->sweep && !visited->address) {
 		put_to_rest(visited);
+	} else if (again) {
+		set_due(visited, &due[0]);
+		visited->again_in_round = round_number;
+		nr_due_again++;
+	} else {
+		set_due(visited, &due[due_class(marks)]);
+	}
 }
 
-/*
- * Asks some of those whose delay is over, up to @nr. Returns how many are left of
- * that.
- */
-static unsigned int ask_delayed(unsigned int nr)
+/* Asks some of those whose delay is over. */
+static void ask_delayed(unsigned int nr)
 {
 	u64 now = get_jiffies_64();
 	struct timerqueue_node *timer;
 
 	lockdep_assert_held(&pt_reclaim_registry_lock);
 
-	while (nr && (timer = timerqueue_getnext(&delays)) &&
-	       timer->expires <= now) {
+	while (nr-- && (timer = timerqueue_getnext(&delays)) &&
+	       timer->expires <= now)
 		ask(container_of(timer, struct visited_mm, timer));
-		nr--;
-	}
-	return nr;
 }
 
-/* Asks some of the others that were not asked in this round, likewise. */
-static unsigned int ask_quiet(unsigned int nr)
+/* Asks some of the others. Returns false if there are none left to ask. */
+static bool ask_quiet(unsigned int nr)
 {
 	struct visited_mm *visited;
 
 	lockdep_assert_held(&pt_reclaim_registry_lock);
 
-	while (nr && !list_empty(&quiet)) {
+	while (nr--) {
+		if (list_empty(&quiet))
+			return false;
 		visited = slot_visited(list_first_entry(&quiet, struct mm_slot,
 							mm_node));
 		if (visited->round == round_number)
-			break;
+			return false;
 		ask(visited);
-		nr--;
 	}
-	return nr;
+	return true;
 }
 
-/* Returns false if all that are to be asked have been. */
+/*
+ * Returns false if all that are to be asked once in this round have been. Not those
+ * with a delay: so many may have a short one that it is always over for some.
+ */
 static bool ask_for_marks(bool everybody)
 {
-	unsigned int left;
+	bool more;
 
 	spin_lock(&pt_reclaim_registry_lock);
-	left = ask_delayed(ASK_CHUNK);
-	if (everybody)
-		left = ask_quiet(left);
+	ask_delayed(ASK_CHUNK);
+	more = everybody && ask_quiet(ASK_CHUNK);
 	spin_unlock(&pt_reclaim_registry_lock);
-	return left < ASK_CHUNK;
+	return more;
 }
 
-/* Whose turn it is: whoever has the most marks. NULL if nobody is due. */
+/*
+ * Whose turn it is: whoever has the most marks. NULL if nobody is due but those who
+ * were asked again, for whom there is the next round.
+ */
 static struct visited_mm *first_due(void)
 {
 	int class;
 
 	lockdep_assert_held(&pt_reclaim_registry_lock);
 
+	if (nr_due == nr_due_again)
+		return NULL;
 	for (class = NR_DUE_CLASSES - 1; class >= 0; class--) {
 		if (!list_empty(&due[class]))
 			return slot_visited(list_first_entry(&due[class],
@@ -701,7 +741,13 @@ static unsigned long min_age(struct visited_mm *visited,
 
 static unsigned int turn(struct visited_mm *visited)
 {
-	return visited->state.settings.tables ?: pt_reclaim_get_tables_to_scan();
+	unsigned int usual = pt_reclaim_get_tables_to_scan();
+	unsigned int own = visited->state.settings.tables;
+
+	/* That of everybody may have become shorter since. */
+	if (!own || (own > usual && !visited->may_be_long))
+		return usual;
+	return own;
 }
 
 /*
@@ -719,7 +765,8 @@ static bool visit_get(struct pt_reclaim_control *ctl,
 		if (!visited->turn)
 			visited->turn = turn(visited);
 		/* Before its evidence is on its way from here to there. */
-		WRITE_ONCE(visited->offer.thread_at_work, true);
+		WRITE_ONCE(visited->offer.thread_at_work,
+			   pt_reclaim_new_work());
 		if (!visited->left)
 			visit_begins(visited);
 		ctl->mm = visited->slot.mm;
@@ -762,7 +809,7 @@ static void visit_put(struct pt_reclaim_control *ctl, unsigned long used,
 	slot = mm_slot_lookup(pt_reclaim_mm_slots, ctl->mm);
 	/* Even if it was parked meanwhile, or has come back. */
 	if (slot)
-		WRITE_ONCE(slot_visited(slot)->offer.thread_at_work, false);
+		WRITE_ONCE(slot_visited(slot)->offer.thread_at_work, 0);
 	if (slot && slot_visited(slot)->left) {
 		visited = slot_visited(slot);
 		add_to_state(visited, &ctl->stats);
@@ -829,20 +876,34 @@ void pt_reclaim_scan_begin(void)
 	round_is_on = false;
 }
 
-static void round_begins(bool everybody, bool hurried)
+/*
+ * Counts rounds until the next sweep. Memory reclaim may ask for many in a second, all
+ * day: of those one in a sleep counts.
+ */
+static void count_round(bool hurried)
 {
+	u64 sleep = msecs_to_jiffies(pt_reclaim_present_sleep_millisecs());
 	unsigned int rounds = pt_reclaim_get_sweep_rounds();
+	u64 now = get_jiffies_64();
 
-	/* Memory reclaim may ask for many in a second. */
-	if (everybody && !hurried)
-		rounds_since_sweep++;
-	if (everybody && rounds && rounds_since_sweep >= rounds) {
+	if (hurried && now - round_counted < sleep)
+		return;
+	round_counted = now;
+	rounds_since_sweep++;
+	if (rounds && rounds_since_sweep >= rounds) {
 		rounds_since_sweep = 0;
 		register_running(true);
 	}
+}
+
+static void round_begins(bool everybody, bool hurried)
+{
+	if (everybody)
+		count_round(hurried);
 
 	spin_lock(&pt_reclaim_registry_lock);
 	round_number++;
+	nr_due_again = 0;
 	spin_unlock(&pt_reclaim_registry_lock);
 	round_is_on = true;
 }
@@ -866,7 +927,8 @@ static void round_ends(bool everybody)
  * A round asks every registered mm for marks, and then visits those that have
  * some: the most marks first, each for up to tables_to_scan tables, then what is
  * left of them in turn. It ends when nobody is due any more; who was marked after
- * he was asked waits for the next one.
+ * he was asked waits for the next one. One with a delay that is over again has his
+ * turns among those that are left, but the round does not wait for him.
  *
  * Context: Process context, may sleep. Called by the thread alone.
  *
@@ -895,7 +957,8 @@ bool pt_reclaim_scan_step(unsigned int sleep_millisecs, bool everybody,
  *
  * Context: Process context.
  *
- * Return: In how many jiffies; MAX_SCHEDULE_TIMEOUT if there is none.
+ * Return: In how many jiffies; 0 if the last round has left somebody who is;
+ * MAX_SCHEDULE_TIMEOUT if there is none.
  */
 unsigned long pt_reclaim_next_delayed(void)
 {
@@ -905,7 +968,9 @@ unsigned long pt_reclaim_next_delayed(void)
 
 	spin_lock(&pt_reclaim_registry_lock);
 	timer = timerqueue_getnext(&delays);
-	if (timer)
+	if (nr_due)
+		next = 0;
+	else if (timer)
 		next = timer->expires > now ? timer->expires - now : 0;
 	spin_unlock(&pt_reclaim_registry_lock);
 	return next;
@@ -1117,6 +1182,13 @@ static void set_delay(struct visited_mm *visited, unsigned int msecs)
 static void set_tables(struct visited_mm *visited, unsigned int nr)
 {
 	visited->state.settings.tables = nr;
+	visited->may_be_long = false;
+}
+
+static void set_many_tables(struct visited_mm *visited, unsigned int nr)
+{
+	visited->state.settings.tables = nr;
+	visited->may_be_long = true;
 }
 
 /**
@@ -1137,14 +1209,16 @@ int pt_reclaim_set_mm_delay(struct mm_struct *mm, unsigned int msecs)
  * pt_reclaim_set_mm_tables() - how long is a turn of an mm?
  * @mm: The mm. The caller holds mm_users.
  * @nr: Tables; 0: tables_to_scan.
+ * @may_be_long: Even if that is more than tables_to_scan, now or later.
  *
  * Context: Process context, may sleep.
  *
  * Return: 0; -ENOMEM.
  */
-int pt_reclaim_set_mm_tables(struct mm_struct *mm, unsigned int nr)
+int pt_reclaim_set_mm_tables(struct mm_struct *mm, unsigned int nr,
+			     bool may_be_long)
 {
-	return set_mm(mm, set_tables, nr);
+	return set_mm(mm, may_be_long ? set_many_tables : set_tables, nr);
 }
 
 /**
@@ -1194,27 +1268,29 @@ void pt_reclaim_set_tables_to_scan(unsigned int nr)
 }
 
 /**
- * pt_reclaim_work_trybegin() - take tables by the mode of the system
+ * pt_reclaim_work_begin() - take tables by the mode of the system
  *
- * For others than the thread. To be paired with pt_reclaim_work_end().
+ * For others than the thread. Whoever is kept from the CPU meanwhile keeps a change of
+ * the mode waiting, but nobody else.
  *
  * Context: Process context.
  *
- * Return: false if the mode is being changed.
+ * Return: For pt_reclaim_work_end().
  */
-bool pt_reclaim_work_trybegin(void)
+int pt_reclaim_work_begin(void)
 {
-	return down_read_trylock(&work_sem);
+	return srcu_read_lock(&work_srcu);
 }
 
 /**
  * pt_reclaim_work_end() - nothing more is taken
+ * @work: What pt_reclaim_work_begin() returned.
  *
  * Context: Process context.
  */
-void pt_reclaim_work_end(void)
+void pt_reclaim_work_end(int work)
 {
-	up_read(&work_sem);
+	srcu_read_unlock(&work_srcu, work);
 }
 
 /**
@@ -1229,8 +1305,7 @@ void pt_reclaim_scan_quiesce(void)
 {
 	mutex_lock(&chunk_mutex);
 	mutex_unlock(&chunk_mutex);
-	down_write(&work_sem);
-	up_write(&work_sem);
+	synchronize_srcu_expedited(&work_srcu);
 }
 
 /**

@@ -5,8 +5,8 @@
  * A shrinker: kswapd, direct reclaim of the system or of a cgroup, memory.reclaim,
  * memory.high and drop_caches come here. They take tables under the rules of the
  * thread, from anywhere that memory is allocated with leave to sleep, with mmap_lock
- * of this mm or another held, for read or write. So nothing here waits for mmap_lock,
- * allocates, or cares for file systems and I/O. A page table lock cannot be held.
+ * of this mm or another held, for read or write. So nothing here waits for mmap_lock or
+ * for an allocation, or cares for file systems and I/O. A page table lock cannot be held.
  */
 #include <linux/list.h>
 #include <linux/minmax.h>
@@ -154,17 +154,16 @@ static unsigned long shrink_scan(struct shrinker *shrinker,
 		.left = sc->nr_to_scan,
 		.taken = LIST_HEAD_INIT(shrink.taken),
 	};
-	unsigned long given;
+	struct pt_reclaim_moment now;
 	bool stop;
+	int work;
 
 	kptreclaimd_hurry();
-	/* The mode is being changed. */
-	if (!pt_reclaim_work_trybegin())
-		return SHRINK_STOP;
+	work = pt_reclaim_work_begin();
 	shrink_offers(&shrink, sc);
-	pt_reclaim_work_end();
+	pt_reclaim_work_end(work);
 	shrink_free(&shrink, direct);
-	given = pt_reclaim_given_to_rcu();
+	now = pt_reclaim_now();
 
 	sc->nr_scanned = sc->nr_to_scan - shrink.left;
 	/* Whatever was looked for is not to be had now. */
@@ -174,11 +173,11 @@ static unsigned long shrink_scan(struct shrinker *shrinker,
 	 * as much as all that was asked for: there are few of them, then, in one go.
 	 */
 	if (direct && !shrink.reclaimed &&
-	    pt_reclaim_in_hands(sc->nid, sc->memcg, given)) {
+	    pt_reclaim_in_hands(sc->nid, sc->memcg, now)) {
 		wait_event_killable_timeout(pt_reclaim_memory_wait,
 					    !pt_reclaim_in_hands(sc->nid,
 								 sc->memcg,
-								 given),
+								 now),
 					    HANDS_TIMEOUT);
 		sc->nr_scanned = sc->nr_to_scan;
 	}

@@ -68,6 +68,7 @@
  *	its children included.
  * @processes: How many to run; 0: as many as there are CPUs.
  * @max_cpu_percent: The knob; 0: MAX_CPU_PERCENT.
+ * @tables_to_scan: The knob; 0: TABLES_TO_SCAN.
  * @advises: Looks at tables itself, through MADV_PT_RECLAIM: the counters do
  *	not tell who looked.
  */
@@ -77,6 +78,7 @@ struct hostile {
 	long tables;
 	unsigned int processes;
 	unsigned int max_cpu_percent;
+	unsigned int tables_to_scan;
 	bool advises;
 };
 
@@ -280,6 +282,32 @@ static void run_ahead(void)
 	pt_pause_ms(SCAN_SLEEP_MS / 4);
 }
 
+/*
+ * Is due again before its visit is over, which takes less than its turn, with more
+ * marks than the quiet process has tables. There is one page in each table, now here
+ * and now there, so that none is empty and each look at one is long.
+ */
+#define DUE_TABLES		4096L
+
+static void be_due_always(void)
+{
+	static size_t page = 300 * PT_PAGE;
+	size_t at, old = page;
+
+	if (!area.start) {
+		map_area(DUE_TABLES * PT_TABLE);
+		/* Its files belong to somebody else since it is nobody. */
+		if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) ||
+		    pt_process_write(0, "scan_delay_millisecs 1"))
+			_exit(1);
+	}
+	page = 800 * PT_PAGE - page;
+	for (at = 0; at < area.bytes; at += PT_TABLE) {
+		area.start[at + page] = 1;
+		madvise(area.start + at + old, PT_PAGE, MADV_DONTNEED);
+	}
+}
+
 static const struct hostile hostiles[] = {
 	{
 		.name = "test_zap_loop",
@@ -328,6 +356,13 @@ static const struct hostile hostiles[] = {
 		.processes = 1,
 		.max_cpu_percent = LITTLE_CPU_PERCENT,
 		.advises = true,
+	}, {
+		.name = "test_due_always",
+		.turn = be_due_always,
+		/* And what is in them */
+		.tables = 2 * DUE_TABLES + 16,
+		.max_cpu_percent = LITTLE_CPU_PERCENT,
+		.tables_to_scan = 2 * DUE_TABLES,
 	},
 };
 
@@ -700,12 +735,15 @@ static int prepare(void)
 static int endure(const struct hostile *hostile)
 {
 	struct course course = { .hostile = hostile };
-	double end = pt_now() + pt_trial_seconds;
 	int verdict = KSFT_PASS;
+	double end;
 
 	if (hostile->max_cpu_percent &&
 	    pt_set_knob("max_cpu_percent", hostile->max_cpu_percent))
 		return pt_failed("cannot set max_cpu_percent");
+	if (hostile->tables_to_scan &&
+	    pt_set_knob("tables_to_scan", hostile->tables_to_scan))
+		return pt_failed("cannot set tables_to_scan");
 	course.percent = pt_knob("max_cpu_percent");
 	course.born = pt_now();
 	if (pt_set_mode("always"))
@@ -715,6 +753,11 @@ static int endure(const struct hostile *hostile)
 	course.least_free_kb = course.before.free_kb;
 	if (start_hostile(hostile))
 		return pt_failed("cannot start: %s", strerror(errno));
+	if (!pt_wait(30, "the hostile processes to begin",
+		     __atomic_load_n(&shared->turns, __ATOMIC_RELAXED) >=
+		     nr_processes(hostile)))
+		verdict = KSFT_FAIL;
+	end = pt_now() + pt_trial_seconds;
 	while (verdict == KSFT_PASS &&
 	       (pt_now() < end || course.served < SERVED_AT_LEAST))
 		verdict = be_served(&course);
@@ -964,7 +1007,7 @@ static void count_turn(void *counts, const char *line)
 	turns->looked_at += strtoul(scanned + strlen(" scanned="), NULL, 10);
 }
 
-static __noreturn void share(void)
+static __noreturn void share(bool ask_for_more)
 {
 	size_t at;
 
@@ -973,6 +1016,10 @@ static __noreturn void share(void)
 	map_area(SHARE_TABLES * PT_TABLE);
 	for (at = 0; at < area.bytes; at += PT_TABLE)
 		pt_touch(area.start + at);
+	if (ask_for_more &&
+	    (pt_become_nobody() || prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) ||
+	     pt_process_write(0, "scan_tables 65536")))
+		_exit(1);
 	if (prctl(PR_SET_PT_RECLAIM, PR_PT_RECLAIM_ENABLE, 0, 0, 0))
 		_exit(1);
 	__atomic_add_fetch(&shared->turns, 1, __ATOMIC_RELAXED);
@@ -980,7 +1027,7 @@ static __noreturn void share(void)
 		pause();
 }
 
-static int run_turns(void)
+static int share_out(bool ask_for_more)
 {
 	struct turns turns = { .fewest = -1UL };
 	double end = pt_now() + pt_trial_seconds;
@@ -989,19 +1036,23 @@ static int run_turns(void)
 	err = prepare();
 	if (!err)
 		err = pt_set_knob("sweep_rounds", 1);
+	if (!err && ask_for_more)
+		err = pt_set_knob("tables_to_scan", 65536);
 	if (err)
 		return pt_failed("%s", strerror(-err));
 	/* Both end with this process. */
 	for (i = 0; i < 2; i++)
 		if (!fork())
-			share();
+			share(ask_for_more);
 	if (!pt_wait(30, "two processes to have their tables",
 		     shared->turns == 2))
 		return KSFT_FAIL;
 	trace = start_tracing();
 	if (trace < 0)
 		return pt_skipped("no tracing: %s", strerror(-trace));
-	err = pt_set_mode("madvise");
+	err = pt_set_knob("tables_to_scan", TABLES_TO_SCAN);
+	if (!err)
+		err = pt_set_mode("madvise");
 	while (!err && (pt_now() < end || turns.rounds < LEAST_ROUNDS) &&
 	       pt_now() < end + 30 * pt_patience()) {
 		pt_pause_ms(SCAN_SLEEP_MS);
@@ -1015,6 +1066,17 @@ static int run_turns(void)
 	return turns.longest <= TABLES_TO_SCAN &&
 	       turns.fewest >= 2 * SHARE_TABLES / TABLES_TO_SCAN ? KSFT_PASS :
 		KSFT_FAIL;
+}
+
+static int run_turns(void)
+{
+	return share_out(false);
+}
+
+/* Both had asked for so many when everybody had. */
+static int run_turns_of_before(void)
+{
+	return share_out(true);
 }
 
 /* 0 or a negative errno */
@@ -1119,6 +1181,8 @@ int main(int argc, char **argv)
 	trials[i++].run = run_holds;
 	trials[i].name = "test_nobody_has_more_than_his_turn";
 	trials[i++].run = run_turns;
+	trials[i].name = "test_turns_end_as_tables_to_scan_sinks";
+	trials[i++].run = run_turns_of_before;
 	trials[i].name = "test_advice_to_others_is_refused";
 	trials[i++].run = run_advice_to_others;
 	/* The trials are children, and do not run this. */

@@ -719,6 +719,59 @@ TEST_F_TIMEOUT(marks, test_sweep_finds_what_no_mark_led_to, TEST_SECONDS)
 	EXPECT_LE(self->unmarked + TABLES, pt_vmstat("pt_reclaim_unmarked"));
 }
 
+/*
+ * Rounds that memory reclaim asks for do not count for the sweep, but for one in each
+ * sleep: there may be no others.
+ */
+#define BUSY_TABLES	64L
+
+static void zap_beside_used_pages(struct pt_area *area)
+{
+	size_t at;
+
+	for (at = 0; at < area->bytes; at += PT_TABLE) {
+		area->start[at] = 1;
+		area->start[at + PT_TABLE / 2] = 1;
+		madvise(area->start + at + PT_TABLE / 2, PT_PAGE, MADV_DONTNEED);
+	}
+}
+
+/* Half of the marks are asked for. */
+static bool rounds_are_hurried(struct pt_area *busy)
+{
+	zap_beside_used_pages(busy);
+	return !pt_write_file("/proc/sys/vm/drop_caches", "2");
+}
+
+TEST_F_TIMEOUT(marks, test_sweep_comes_while_memory_is_scarce, TEST_SECONDS)
+{
+	long kb;
+
+	if (access("/proc/sys/vm/unprivileged_userfaultfd", F_OK))
+		SKIP(return, "no userfaultfd");
+	self->uffd = open_uffd(UFFD_FEATURE_SIGBUS);
+	ASSERT_LE(0, self->uffd);
+	ASSERT_EQ(0, pt_area_map(&self->area, PT_ANON, TABLES * PT_TABLE));
+	ASSERT_EQ(0, pt_area_map(&self->other, PT_ANON, BUSY_TABLES * PT_TABLE));
+	ASSERT_EQ(0, register_area(self->uffd, &self->area,
+				   UFFDIO_REGISTER_MODE_MISSING));
+	zap_beside_used_pages(&self->other);
+	/* So that none is counted yet of those to the next one. */
+	ASSERT_EQ(0, pt_set_knob("sweep_rounds", 1));
+	ASSERT_TRUE(settle());
+	ASSERT_TRUE(pt_hold_rounds());
+	ASSERT_EQ(0, pt_set_knob("sweep_rounds", 4));
+	fault_in_vain(&self->area);
+	kb = pt_vmpte_kb(0);
+
+	ASSERT_EQ(0, pt_set_knob("scan_sleep_millisecs", 300));
+	EXPECT_TRUE(pt_wait(GONE_SECONDS, "a sweep beside memory reclaim",
+			    rounds_are_hurried(&self->other) &&
+			    pt_vmpte_kb(0) <= kb - TABLES * PT_TABLE_KB +
+					      SLACK_KB));
+	EXPECT_LE(self->unmarked + TABLES, pt_vmstat("pt_reclaim_unmarked"));
+}
+
 /* Rounds cost what was zapped, and not what there is. */
 TEST_F_TIMEOUT(marks, test_tables_without_marks_are_not_looked_at, TEST_SECONDS)
 {

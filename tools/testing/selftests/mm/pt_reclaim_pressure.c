@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -326,6 +327,92 @@ TEST_F_TIMEOUT(tight, test_forked_process_is_served, TEST_SECONDS)
 }
 
 /*
+ * A process whose first thread has ended, and that comes to its group after that. It
+ * had left a mark where it was before.
+ */
+struct orphan {
+	char *wasted;
+	int told[2];
+	int answers[2];
+};
+
+static void answer(const struct orphan *orphan, pid_t thread)
+{
+	if (write(orphan->answers[1], &thread, sizeof(thread)) != sizeof(thread))
+		_exit(3);
+}
+
+static pid_t read_answer(const struct orphan *orphan)
+{
+	pid_t thread;
+
+	return read(orphan->answers[0], &thread, sizeof(thread)) == sizeof(thread) ?
+	       thread : -1;
+}
+
+static void *waste_when_told(void *arg)
+{
+	const struct orphan *orphan = arg;
+	char told;
+
+	if (pt_waste(orphan->wasted, 1))
+		_exit(3);
+	answer(orphan, gettid());
+	if (read(orphan->told[0], &told, 1) != 1 ||
+	    pt_waste(orphan->wasted, IDLE_TABLES))
+		_exit(3);
+	answer(orphan, gettid());
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static __noreturn void lose_the_leader(struct orphan *orphan,
+				       const struct pt_group *group)
+{
+	static struct orphan kept;
+	pthread_t thread;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	kept = *orphan;
+	kept.wasted = pt_story_map(IDLE_TABLES * PT_TABLE);
+	if (!kept.wasted || pt_group_join(group, 0) ||
+	    pthread_create(&thread, NULL, waste_when_told, &kept))
+		_exit(2);
+	pthread_exit(NULL);
+}
+
+TEST_F_TIMEOUT(tight, test_process_without_leader_is_served, TEST_SECONDS)
+{
+	long least = IDLE_TABLES / 8 * (PT_PAGE / 1024);
+	struct orphan orphan = { 0 };
+	pid_t pid, thread;
+
+	ASSERT_EQ(0, pt_group_write(&self->group, "memory.max", "max"));
+	ASSERT_EQ(0, pipe(orphan.told));
+	ASSERT_EQ(0, pipe(orphan.answers));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid)
+		lose_the_leader(&orphan, &self->other);
+	thread = read_answer(&orphan);
+	ASSERT_LT(pid, thread);
+	ASSERT_TRUE(pt_wait(30, "the leader to exit", pt_vmpte_kb(pid) < 0));
+	ASSERT_EQ(0, pt_group_join(&self->group, pid));
+	EXPECT_EQ(0, pt_process_write(thread, "scan_delay_millisecs 3600000"));
+	ASSERT_EQ(1, write(orphan.told[1], "", 1));
+	ASSERT_EQ(thread, read_answer(&orphan));
+	EXPECT_LT(4 * least, pt_vmpte_kb(thread));
+
+	pt_group_write(&self->group, "memory.reclaim", "100M");
+	EXPECT_TRUE(pt_wait(30, "the tables of a process without leader to go",
+			    pt_vmpte_kb(thread) < least));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+/*
  * What there is to be had is one call's worth of tables. Once they are taken nothing is
  * left to try, and nothing comes back before a grace period is over.
  */
@@ -474,26 +561,67 @@ static __noreturn void give_all_day(const struct pt_group *group)
 	}
 }
 
-TEST_F_TIMEOUT(tight, test_who_gives_all_day_holds_nobody_up, TEST_SECONDS)
+static __noreturn void reclaim_all_day(const struct pt_group *group)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;)
+		pt_group_write(group, "memory.reclaim", "1M");
+}
+
+static double longest_reclaim(const struct pt_group *group)
 {
 	double start, longest = 0;
-	pid_t pid;
 	int i;
+
+	for (i = 0; i < RECLAIMS; i++) {
+		pt_pause_ms(100);
+		start = pt_now();
+		pt_group_write(group, "memory.reclaim", "1M");
+		longest = pt_now() - start > longest ? pt_now() - start : longest;
+	}
+	return longest;
+}
+
+TEST_F_TIMEOUT(tight, test_who_gives_all_day_holds_nobody_up, TEST_SECONDS)
+{
+	double longest;
+	pid_t pid;
 
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid)
 		give_all_day(&self->group);
-	for (i = 0; i < RECLAIMS; i++) {
-		pt_pause_ms(100);
-		start = pt_now();
-		pt_group_write(&self->group, "memory.reclaim", "1M");
-		longest = pt_now() - start > longest ? pt_now() - start : longest;
-	}
+	longest = longest_reclaim(&self->group);
 	EXPECT_GT(MOST_SECONDS, longest);
 	TH_LOG("the longest of %d took %.2f s", RECLAIMS, longest);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
+}
+
+/* And while others, in turn, are at work on his tables all the time. */
+#define RECLAIMERS	6
+
+TEST_F_TIMEOUT(tight, test_who_reclaims_all_day_holds_nobody_up, TEST_SECONDS)
+{
+	pid_t pids[1 + RECLAIMERS];
+	double longest;
+	int i;
+
+	for (i = 0; i < 1 + RECLAIMERS; i++) {
+		pids[i] = fork();
+		ASSERT_LE(0, pids[i]);
+		if (!pids[i] && !i)
+			give_all_day(&self->group);
+		if (!pids[i])
+			reclaim_all_day(&self->group);
+	}
+	longest = longest_reclaim(&self->group);
+	EXPECT_GT(MOST_SECONDS, longest);
+	TH_LOG("the longest of %d took %.2f s", RECLAIMS, longest);
+	for (i = 0; i < 1 + RECLAIMERS; i++) {
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], NULL, 0);
+	}
 }
 
 /* Somebody who is at his limit wakes the thread, and his tables go at once. */
