@@ -1278,6 +1278,7 @@ void pt_reclaim_set_tables_to_scan(unsigned int nr)
  * Return: For pt_reclaim_work_end().
  */
 int pt_reclaim_work_begin(void)
+	__acquires(&work_srcu)
 {
 	return srcu_read_lock(&work_srcu);
 }
@@ -1289,6 +1290,7 @@ int pt_reclaim_work_begin(void)
  * Context: Process context.
  */
 void pt_reclaim_work_end(int work)
+	__releases(&work_srcu)
 {
 	srcu_read_unlock(&work_srcu, work);
 }

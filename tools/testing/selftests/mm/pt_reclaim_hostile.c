@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "pt_reclaim_interface.h"
 #include "pt_reclaim_util.h"
 
 #ifndef SYS_process_madvise
@@ -1166,7 +1167,7 @@ static void stop_tracing(void)
 
 int main(int argc, char **argv)
 {
-	static struct pt_trial trials[ARRAY_SIZE(hostiles) + 4];
+	static struct pt_trial trials[ARRAY_SIZE(hostiles) + 5];
 	size_t i;
 
 	if (argc == 2 && !strcmp(argv[1], "--exec-again"))
