@@ -1677,6 +1677,69 @@ TEST_F_TIMEOUT(reclaim, test_memory_reclaim_with_failures, TEST_SECONDS)
 	EXPECT_EQ(0, newly_unregistered(&self->before));
 }
 
+/*
+ * No failures: how often memory reclaim has all CPUs interrupted for an expedited grace
+ * period. Not for fewer tables than these.
+ */
+#define EXPEDITED_TABLES	16
+#define EXPEDITING_TURNS	30
+
+static struct probe expedited = {
+	.name = "expedited", .function = "synchronize_rcu_expedited"
+};
+
+/* Returns how many there were, and in @taken the tables; negative if that failed. */
+static long long expedite(struct child *witness, const struct pt_group *group,
+			  long long *taken)
+{
+	long long before = hits(&expedited);
+	int turn;
+
+	*taken = pt_knob("tables_reclaimed_pressure");
+	for (turn = 0; turn < EXPEDITING_TURNS; turn++) {
+		if (!tell_child(witness, SAY_WASTE))
+			return -1;
+		pt_group_write(group, "memory.reclaim", "1M");
+	}
+	*taken = pt_knob("tables_reclaimed_pressure") - *taken;
+	before = hits(&expedited) - before;
+	pt_note("%lld expedited grace periods for %lld tables", before, *taken);
+	return before;
+}
+
+TEST_F_TIMEOUT(reclaim, test_grace_periods_are_for_many_tables, TEST_SECONDS)
+{
+	long long taken, nr;
+
+	start_counting(&expedited);
+	if (!expedited.counts)
+		SKIP(return, "no kprobes");
+	ASSERT_TRUE(start_witness(&self->witness, &self->area,
+				  4 * EXPEDITED_TABLES, &self->group));
+	nr = expedite(&self->witness, &self->group, &taken);
+	stop_counting(&expedited);
+	EXPECT_LT(0, nr);
+	/* Somebody else may want one. */
+	EXPECT_LE((nr - 2) * EXPEDITED_TABLES, taken);
+}
+
+TEST_F_TIMEOUT(reclaim, test_few_tables_have_no_grace_period_expedited,
+	       TEST_SECONDS)
+{
+	long long taken, nr;
+
+	start_counting(&expedited);
+	if (!expedited.counts)
+		SKIP(return, "no kprobes");
+	ASSERT_TRUE(start_witness(&self->witness, &self->area,
+				  EXPEDITED_TABLES / 2, &self->group));
+	nr = expedite(&self->witness, &self->group, &taken);
+	stop_counting(&expedited);
+	EXPECT_LE(0, nr);
+	EXPECT_GE(2, nr);
+	EXPECT_LT(2, taken);
+}
+
 #define TIGHT_USED	(4 * PT_MIB)
 #define TIGHT_TABLES	(32 * PT_MIB / (long)PT_PAGE)
 #define TIGHT_LIMIT	"16777216"
