@@ -1089,6 +1089,51 @@ static bool thread_comes_to_be_held(void)
 	return held;
 }
 
+/* Likewise; returns false if the round has ended without that. */
+static bool thread_comes_on(long long rounds)
+{
+	double end = pt_now() + 10 * pt_patience();
+	bool held;
+
+	do {
+		held = thread_is_held();
+	} while (!held && pt_knob("full_scans") == rounds && pt_now() < end);
+	return held;
+}
+
+/*
+ * There is always something marked ahead of the visit. It ends with what there was when
+ * it began, and some more.
+ */
+#define AHEAD_TABLES	64L
+#define MOST_STEPS	12
+
+TEST_F_TIMEOUT(held, test_visit_ends_although_there_is_more_ahead, TEST_SECONDS)
+{
+	struct pt_area part = part_of_gib(&self->whole, 0, AHEAD_TABLES);
+	long long rounds;
+	int step;
+
+	ASSERT_EQ(0, arm_find_gap(part.start + part.bytes - PT_TABLE));
+	zap_beside_used_pages(&part);
+	ASSERT_TRUE(thread_comes_to_be_held());
+	ASSERT_EQ(0, pt_set_knob("scan_sleep_millisecs", PT_HELD_MS));
+	rounds = pt_knob("full_scans");
+	for (step = 1; step < MOST_STEPS; step++) {
+		part = part_of_gib(&self->whole, step * AHEAD_TABLES,
+				   AHEAD_TABLES);
+		zap_beside_used_pages(&part);
+		/* Lets it go. */
+		ASSERT_EQ(0, arm_find_gap(part.start + part.bytes - PT_TABLE));
+		if (!thread_comes_on(rounds))
+			break;
+	}
+	ASSERT_EQ(0, pt_write_file(FIND_GAP, "0"));
+	EXPECT_GT(MOST_STEPS, step);
+	EXPECT_LT(1, step);
+	TH_LOG("it ended at step %d", step);
+}
+
 /* What is marked behind the walk is not found by it, and not lost either. */
 TEST_F_TIMEOUT(held, test_zap_behind_the_walk_is_not_lost, TEST_SECONDS)
 {

@@ -641,6 +641,64 @@ TEST_F_TIMEOUT(tight, test_pressure_wakes_the_thread, TEST_SECONDS)
 			    !pt_target_tables(&self->idle)));
 }
 
+/*
+ * One call of the shrinker, which ends in the middle of a PMD table: the tables that it
+ * looks at are in use, those behind them are empty. It has cleared the mark above both.
+ */
+#define CALL_TABLES	256L	/* SHRINK_TABLES */
+
+static __noreturn void end_a_call_in_the_middle(int answer)
+{
+	char *start = pt_story_map(2 * PT_GIB);
+	char *half, *at, byte = 0;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	if (!start)
+		_exit(2);
+	start += -(unsigned long)start % PT_GIB;
+	half = start + CALL_TABLES * PT_TABLE;
+	for (at = start; at < half; at += PT_TABLE) {
+		pt_touch(at);
+		pt_touch(at + PT_TABLE / 2);
+		madvise(at + PT_TABLE / 2, PT_PAGE, MADV_DONTNEED);
+	}
+	if (pt_waste(half, CALL_TABLES) || write(answer, &byte, 1) != 1)
+		_exit(3);
+	for (;;)
+		pause();
+}
+
+TEST_F_TIMEOUT(tight, test_rest_of_a_pmd_table_is_not_forgotten, TEST_SECONDS)
+{
+	int answer[2];
+	char byte;
+	pid_t pid;
+	long kb;
+
+	ASSERT_EQ(0, pipe(answer));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid)
+		end_a_call_in_the_middle(answer[1]);
+	ASSERT_EQ(1, read(answer[0], &byte, 1));
+	kb = pt_vmpte_kb(pid);
+	/* It is nobody's but memory reclaim's for now. */
+	ASSERT_EQ(0, pt_process_write(pid, "scan_delay_millisecs 3600000"));
+	ASSERT_EQ(0, drop_slab());
+	EXPECT_LT(0, pt_process_number(pid, "tables_scanned"));
+	TH_LOG("memory reclaim looked at %lld tables and left %ld of %ld kB",
+	       pt_process_number(pid, "tables_scanned"), pt_vmpte_kb(pid), kb);
+
+	ASSERT_EQ(0, pt_process_write(pid, "scan_delay_millisecs 0"));
+	ASSERT_EQ(0, pt_set_knob("max_cpu_percent", 100));
+	ASSERT_EQ(0, pt_set_knob("scan_sleep_millisecs", PT_SCAN_SLEEP_MS));
+	EXPECT_TRUE(pt_wait(30, "empty tables behind those in use to go",
+			    pt_vmpte_kb(pid) <= kb - CALL_TABLES * PT_TABLE_KB));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
 #define BYSTANDERS	4
 
 /* In the whole system, in which there is no room for the tables. */
