@@ -540,6 +540,7 @@ TEST_F_TIMEOUT(tight, test_who_has_nothing_left_hides_nobody, TEST_SECONDS)
  * Somebody has tables emptied and taken all day long: some are in RCU's hands at any
  * time, and whoever reclaims waits for those that are when he comes.
  */
+#define GIVERS		8
 #define GIVEN_TABLES	64L
 #define RECLAIMS	4
 #define MOST_SECONDS	(5 * pt_patience())
@@ -584,18 +585,23 @@ static double longest_reclaim(const struct pt_group *group)
 
 TEST_F_TIMEOUT(tight, test_who_gives_all_day_holds_nobody_up, TEST_SECONDS)
 {
+	pid_t pids[GIVERS];
 	double longest;
-	pid_t pid;
+	int i;
 
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (!pid)
-		give_all_day(&self->group);
+	for (i = 0; i < GIVERS; i++) {
+		pids[i] = fork();
+		ASSERT_LE(0, pids[i]);
+		if (!pids[i])
+			give_all_day(&self->group);
+	}
 	longest = longest_reclaim(&self->group);
 	EXPECT_GT(MOST_SECONDS, longest);
 	TH_LOG("the longest of %d took %.2f s", RECLAIMS, longest);
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	for (i = 0; i < GIVERS; i++) {
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], NULL, 0);
+	}
 }
 
 /* And while others, in turn, are at work on his tables all the time. */
