@@ -77,12 +77,20 @@ static bool begun_by(unsigned int work, struct pt_reclaim_moment then)
 	return work && (int)(work - then.works) <= 0;
 }
 
+/* Has somebody taken tables that are not free yet, or is he about to? */
+static bool in_hands(struct visited_mm *visited)
+{
+	return READ_ONCE(visited->offer.at_work) ||
+	       READ_ONCE(visited->offer.thread_at_work) ||
+	       !pt_reclaim_freed_by_rcu(READ_ONCE(visited->offer.given));
+}
+
 /*
- * Has somebody taken tables that are not free yet, or is he about to? Those count who
- * had begun @then, and of those tables that were given to RCU these, of all mms, that
- * had been: two may take turns, and somebody may go on with giving, all day.
+ * Likewise; but those count who had begun @then, and of those tables that were given to
+ * RCU these, of all mms, that had been: two may take turns, and somebody may go on with
+ * giving, all day.
  */
-static bool in_hands(struct visited_mm *visited, struct pt_reclaim_moment then)
+static bool in_hands_since(struct visited_mm *visited, struct pt_reclaim_moment then)
 {
 	return begun_by(READ_ONCE(visited->offer.at_work), then) ||
 	       begun_by(READ_ONCE(visited->offer.thread_at_work), then) ||
@@ -156,15 +164,13 @@ void pt_reclaim_update_offer(struct visited_mm *visited)
 {
 	pt_reclaim_withdraw(visited);
 	if (!visited->parked &&
-	    (evidence_of(visited) ||
-	     in_hands(visited, pt_reclaim_now())))
+	    (evidence_of(visited) || in_hands(visited)))
 		put_on_list(visited);
 }
 
 /**
  * struct offered - what was counted in a list
- * @then: Who is asked about, see in_hands(). NULL: all who had begun when it was
- *	found that there is no evidence.
+ * @then: Who counts, see in_hands_since(). NULL: everybody.
  * @tables: Tables that may be empty,
  * @mms: of so many mms.
  * @in_hands: In so many there are some on their way.
@@ -186,23 +192,25 @@ static enum lru_status count_offer(struct list_head *item,
 						  offer.lru);
 	struct offered *offered = arg;
 	unsigned long tables = evidence_of(visited);
-	struct pt_reclaim_moment now;
+	bool some_in_hands;
 
 	/* Who takes the evidence away to look has said so before. */
 	smp_rmb();
-	now = pt_reclaim_now();
+	some_in_hands = in_hands(visited);
 	/*
 	 * What was taken of it is free by now, and nobody was told. Whoever marks it
 	 * again finds no mark in the mm, and puts it back.
 	 */
-	if (!tables && !in_hands(visited, now)) {
+	if (!tables && !some_in_hands) {
 		offered->none++;
 		list_lru_isolate(list, item);
 		return LRU_REMOVED;
 	}
 	offered->mms++;
 	offered->tables += tables;
-	offered->in_hands += in_hands(visited, offered->then ? *offered->then : now);
+	offered->in_hands += offered->then ?
+			     in_hands_since(visited, *offered->then) :
+			     some_in_hands;
 	return LRU_SKIP;
 }
 

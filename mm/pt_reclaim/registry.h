@@ -59,7 +59,8 @@ struct pt_reclaim_offer {
  * @evidence: Marks that the present visit is about, and has not come to.
  * @turn: How many tables may be looked at before the others have their turn.
  * @round: The last round in which it was asked for marks.
- * @again_in_round: If it is due: the round in which it was asked again, if any.
+ * @again_in_round: If it is due: the round in which it was asked again; an older one
+ *	if it was not.
  * @sweep: The next visit that begins is to look at all tables.
  * @sweeping: The present one does.
  * @parked: It does not take part, and is here for its settings alone.
@@ -89,8 +90,8 @@ struct visited_mm {
 /*
  * Protects the registry, its lists and what is in its slots, and the writing of
  * MMF_PT_RECLAIM, which says that an mm has a slot. It has its mm_count raised by
- * one then. Nests inside task_lock() and the PTE lock, and the locks of the lists of
- * offers inside it.
+ * one then. Nests inside task_lock() and all page table locks; inside it nest the locks
+ * of the lists of offers, and what memcg_list_lru_alloc() takes.
  */
 extern spinlock_t pt_reclaim_registry_lock;
 

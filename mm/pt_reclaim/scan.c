@@ -76,7 +76,8 @@ static unsigned long nr_due_again;
 /* The thread's own. */
 static bool round_is_on;
 static unsigned int rounds_since_sweep;
-static u64 round_counted;
+/* When the last of these was, in jiffies_64. */
+static u64 last_counted_round;
 
 /* Written by sysfs, read by the thread: each is a value by itself. */
 static unsigned int tables_to_scan = 65536;
@@ -207,7 +208,6 @@ static bool registry_insert(struct mm_struct *mm, struct mm_slot *slot)
 
 	mmgrab(mm);
 	slot_visited(slot)->round = round_number;
-	slot_visited(slot)->again_in_round = round_number - 1;
 	mm_slot_insert(pt_reclaim_mm_slots, mm, slot);
 	INIT_LIST_HEAD(&slot->mm_node);
 	timerqueue_init(&slot_visited(slot)->timer);
@@ -617,6 +617,7 @@ static void ask(struct visited_mm *visited)
 	lockdep_assert_held(&pt_reclaim_registry_lock);
 
 	visited->round = round_number;
+	visited->again_in_round = again ? round_number : round_number - 1;
 	stop_timer(visited);
 	visited->timer.expires = get_jiffies_64() + delay_jiffies(visited);
 	marks = (unsigned int)atomic_read(&mm->pt_reclaim_marks) +
@@ -625,7 +626,6 @@ static void ask(struct visited_mm *visited)
 		put_to_rest(visited);
 	} else if (again) {
 		set_due(visited, &due[0]);
-		visited->again_in_round = round_number;
 		nr_due_again++;
 	} else {
 		set_due(visited, &due[due_class(marks)]);
@@ -886,9 +886,9 @@ static void count_round(bool hurried)
 	unsigned int rounds = pt_reclaim_get_sweep_rounds();
 	u64 now = get_jiffies_64();
 
-	if (hurried && now - round_counted < sleep)
+	if (hurried && now - last_counted_round < sleep)
 		return;
-	round_counted = now;
+	last_counted_round = now;
 	rounds_since_sweep++;
 	if (rounds && rounds_since_sweep >= rounds) {
 		rounds_since_sweep = 0;

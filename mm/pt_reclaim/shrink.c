@@ -154,7 +154,7 @@ static unsigned long shrink_scan(struct shrinker *shrinker,
 		.left = sc->nr_to_scan,
 		.taken = LIST_HEAD_INIT(shrink.taken),
 	};
-	struct pt_reclaim_moment now;
+	struct pt_reclaim_moment then;
 	bool stop;
 	int work;
 
@@ -163,7 +163,7 @@ static unsigned long shrink_scan(struct shrinker *shrinker,
 	shrink_offers(&shrink, sc);
 	pt_reclaim_work_end(work);
 	shrink_free(&shrink, direct);
-	now = pt_reclaim_now();
+	then = pt_reclaim_now();
 
 	sc->nr_scanned = sc->nr_to_scan - shrink.left;
 	/* Whatever was looked for is not to be had now. */
@@ -173,11 +173,11 @@ static unsigned long shrink_scan(struct shrinker *shrinker,
 	 * as much as all that was asked for: there are few of them, then, in one go.
 	 */
 	if (direct && !shrink.reclaimed &&
-	    pt_reclaim_in_hands(sc->nid, sc->memcg, now)) {
+	    pt_reclaim_in_hands(sc->nid, sc->memcg, then)) {
 		wait_event_killable_timeout(pt_reclaim_memory_wait,
 					    !pt_reclaim_in_hands(sc->nid,
 								 sc->memcg,
-								 now),
+								 then),
 					    HANDS_TIMEOUT);
 		sc->nr_scanned = sc->nr_to_scan;
 	}

@@ -1140,6 +1140,11 @@ static struct probe interrupted = {
 	.name = "sync", .function = "tlb_remove_table_smp_sync"
 };
 
+/* Not for a table of a gather, but for those that memory reclaim has taken */
+static struct probe expedited = {
+	.name = "expedited", .function = "synchronize_rcu_expedited"
+};
+
 static void start_counting(struct probe *probe)
 {
 	char text[128], enable[128];
@@ -1585,6 +1590,8 @@ FIXTURE_TEARDOWN(reclaim)
 {
 	make_it_fail(0, false);
 	set_victims(VICTIMS_NONE, "0");
+	if (expedited.counts)
+		stop_counting(&expedited);
 	end_child(&self->witness);
 	pt_area_unmap(&self->area);
 	pt_group_remove(&self->group);
@@ -1684,17 +1691,19 @@ TEST_F_TIMEOUT(reclaim, test_memory_reclaim_with_failures, TEST_SECONDS)
 #define EXPEDITED_TABLES	16
 #define EXPEDITING_TURNS	30
 
-static struct probe expedited = {
-	.name = "expedited", .function = "synchronize_rcu_expedited"
-};
-
-/* Returns how many there were, and in @taken the tables; negative if that failed. */
-static long long expedite(struct child *witness, const struct pt_group *group,
-			  long long *taken)
+/*
+ * So many tables at a time. Returns how many grace periods there were, and in @taken the
+ * tables; negative if that failed.
+ */
+static long long expedite(struct child *witness, struct pt_area *area, long tables,
+			  const struct pt_group *group, long long *taken)
 {
-	long long before = hits(&expedited);
+	long long before;
 	int turn;
 
+	if (!start_witness(witness, area, tables, group))
+		return -1;
+	before = hits(&expedited);
 	*taken = pt_knob("tables_reclaimed_pressure");
 	for (turn = 0; turn < EXPEDITING_TURNS; turn++) {
 		if (!tell_child(witness, SAY_WASTE))
@@ -1714,11 +1723,9 @@ TEST_F_TIMEOUT(reclaim, test_grace_periods_are_for_many_tables, TEST_SECONDS)
 	start_counting(&expedited);
 	if (!expedited.counts)
 		SKIP(return, "no kprobes");
-	ASSERT_TRUE(start_witness(&self->witness, &self->area,
-				  4 * EXPEDITED_TABLES, &self->group));
-	nr = expedite(&self->witness, &self->group, &taken);
-	stop_counting(&expedited);
-	EXPECT_LT(0, nr);
+	nr = expedite(&self->witness, &self->area, 4 * EXPEDITED_TABLES,
+		      &self->group, &taken);
+	ASSERT_LT(0, nr);
 	/* Somebody else may want one. */
 	EXPECT_LE((nr - 2) * EXPEDITED_TABLES, taken);
 }
@@ -1731,11 +1738,9 @@ TEST_F_TIMEOUT(reclaim, test_few_tables_have_no_grace_period_expedited,
 	start_counting(&expedited);
 	if (!expedited.counts)
 		SKIP(return, "no kprobes");
-	ASSERT_TRUE(start_witness(&self->witness, &self->area,
-				  EXPEDITED_TABLES / 2, &self->group));
-	nr = expedite(&self->witness, &self->group, &taken);
-	stop_counting(&expedited);
-	EXPECT_LE(0, nr);
+	nr = expedite(&self->witness, &self->area, EXPEDITED_TABLES / 2,
+		      &self->group, &taken);
+	ASSERT_LE(0, nr);
 	EXPECT_GE(2, nr);
 	EXPECT_LT(2, taken);
 }

@@ -681,6 +681,22 @@ static void on_sigbus(int sig)
 	siglongjmp(faulted, sig);
 }
 
+/* Returns a descriptor to close, or a negative errno. */
+static int map_without_pages(struct pt_area *area)
+{
+	int err, uffd = open_uffd(UFFD_FEATURE_SIGBUS);
+
+	if (uffd < 0)
+		return uffd;
+	err = pt_area_map(area, PT_ANON, TABLES * PT_TABLE);
+	if (!err)
+		err = register_area(uffd, area, UFFDIO_REGISTER_MODE_MISSING);
+	if (!err)
+		return uffd;
+	close(uffd);
+	return err;
+}
+
 static void fault_in_vain(struct pt_area *area)
 {
 	struct sigaction action = { .sa_handler = on_sigbus }, before;
@@ -701,11 +717,8 @@ TEST_F_TIMEOUT(marks, test_sweep_finds_what_no_mark_led_to, TEST_SECONDS)
 
 	if (access("/proc/sys/vm/unprivileged_userfaultfd", F_OK))
 		SKIP(return, "no userfaultfd");
-	self->uffd = open_uffd(UFFD_FEATURE_SIGBUS);
+	self->uffd = map_without_pages(&self->area);
 	ASSERT_LE(0, self->uffd);
-	ASSERT_EQ(0, pt_area_map(&self->area, PT_ANON, TABLES * PT_TABLE));
-	ASSERT_EQ(0, register_area(self->uffd, &self->area,
-				   UFFDIO_REGISTER_MODE_MISSING));
 	fault_in_vain(&self->area);
 	kb = pt_vmpte_kb(0);
 	ASSERT_LE(TABLES * PT_TABLE_KB, kb);
@@ -725,21 +738,10 @@ TEST_F_TIMEOUT(marks, test_sweep_finds_what_no_mark_led_to, TEST_SECONDS)
  */
 #define BUSY_TABLES	64L
 
-static void zap_beside_used_pages(struct pt_area *area)
-{
-	size_t at;
-
-	for (at = 0; at < area->bytes; at += PT_TABLE) {
-		area->start[at] = 1;
-		area->start[at + PT_TABLE / 2] = 1;
-		madvise(area->start + at + PT_TABLE / 2, PT_PAGE, MADV_DONTNEED);
-	}
-}
-
-/* Half of the marks are asked for. */
+/* It takes marks to be asked for tables, and to have a round begin for that. */
 static bool rounds_are_hurried(struct pt_area *busy)
 {
-	zap_beside_used_pages(busy);
+	pt_area_zap_in_vain(busy);
 	return !pt_write_file("/proc/sys/vm/drop_caches", "2");
 }
 
@@ -749,13 +751,10 @@ TEST_F_TIMEOUT(marks, test_sweep_comes_while_memory_is_scarce, TEST_SECONDS)
 
 	if (access("/proc/sys/vm/unprivileged_userfaultfd", F_OK))
 		SKIP(return, "no userfaultfd");
-	self->uffd = open_uffd(UFFD_FEATURE_SIGBUS);
+	self->uffd = map_without_pages(&self->area);
 	ASSERT_LE(0, self->uffd);
-	ASSERT_EQ(0, pt_area_map(&self->area, PT_ANON, TABLES * PT_TABLE));
 	ASSERT_EQ(0, pt_area_map(&self->other, PT_ANON, BUSY_TABLES * PT_TABLE));
-	ASSERT_EQ(0, register_area(self->uffd, &self->area,
-				   UFFDIO_REGISTER_MODE_MISSING));
-	zap_beside_used_pages(&self->other);
+	pt_area_zap_in_vain(&self->other);
 	/* So that none is counted yet of those to the next one. */
 	ASSERT_EQ(0, pt_set_knob("sweep_rounds", 1));
 	ASSERT_TRUE(settle());
@@ -1115,14 +1114,14 @@ TEST_F_TIMEOUT(held, test_visit_ends_although_there_is_more_ahead, TEST_SECONDS)
 	int step;
 
 	ASSERT_EQ(0, arm_find_gap(part.start + part.bytes - PT_TABLE));
-	zap_beside_used_pages(&part);
+	pt_area_zap_in_vain(&part);
 	ASSERT_TRUE(thread_comes_to_be_held());
 	ASSERT_EQ(0, pt_set_knob("scan_sleep_millisecs", PT_HELD_MS));
 	rounds = pt_knob("full_scans");
 	for (step = 1; step < MOST_STEPS; step++) {
 		part = part_of_gib(&self->whole, step * AHEAD_TABLES,
 				   AHEAD_TABLES);
-		zap_beside_used_pages(&part);
+		pt_area_zap_in_vain(&part);
 		/* Lets it go. */
 		ASSERT_EQ(0, arm_find_gap(part.start + part.bytes - PT_TABLE));
 		if (!thread_comes_on(rounds))

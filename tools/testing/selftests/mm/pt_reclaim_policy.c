@@ -538,23 +538,6 @@ TEST_F_TIMEOUT(pace, test_cpu_time_is_saved_up_for_ten_seconds, TEST_SECONDS)
 
 #define MOST_STRETCH	8
 
-/*
- * A page goes and another one, far from it, stays, in each table: whoever zaps does not
- * see it, and no look pays off.
- */
-#define FAR_PAGE	(PT_TABLE / 2)
-
-static void zap_in_vain(struct pt_area *area)
-{
-	size_t at;
-
-	for (at = 0; at < area->bytes; at += PT_TABLE) {
-		area->start[at] = 1;
-		area->start[at + FAR_PAGE] = 1;
-		madvise(area->start + at + FAR_PAGE, PT_PAGE, MADV_DONTNEED);
-	}
-}
-
 /* Does as it is told until the sleep is so long, in vain for too long. */
 static bool sleep_becomes(struct pt_area *area,
 			  void (*zap)(struct pt_area *area), long long msecs)
@@ -579,13 +562,13 @@ TEST_F_TIMEOUT(pace, test_sleep_is_longer_while_looks_do_not_pay_off,
 	ASSERT_EQ(0, pt_set_knob("sweep_rounds", 0));
 	ASSERT_EQ(0, pt_start_thread("madvise", SCAN_SLEEP_MS));
 	EXPECT_EQ(SCAN_SLEEP_MS, pt_knob("sleep_millisecs"));
-	EXPECT_TRUE(sleep_becomes(&part, zap_in_vain,
+	EXPECT_TRUE(sleep_becomes(&part, pt_area_zap_in_vain,
 				  MOST_STRETCH * SCAN_SLEEP_MS));
 	/* It does sleep so long, and not longer. */
 	start = pt_now();
 	rounds = pt_knob("full_scans");
 	while (pt_now() - start < 4 * MOST_STRETCH * SCAN_SLEEP_MS / 1000.0) {
-		zap_in_vain(&part);
+		pt_area_zap_in_vain(&part);
 		pt_pause_ms(SCAN_SLEEP_MS / 4);
 		EXPECT_EQ(MOST_STRETCH * SCAN_SLEEP_MS,
 			  pt_knob("sleep_millisecs"));
@@ -597,7 +580,7 @@ TEST_F_TIMEOUT(pace, test_sleep_is_longer_while_looks_do_not_pay_off,
 	EXPECT_TRUE(sleep_becomes(&part, zap_all, SCAN_SLEEP_MS));
 
 	/* What was learned is forgotten with a change of the mode. */
-	EXPECT_TRUE(sleep_becomes(&part, zap_in_vain,
+	EXPECT_TRUE(sleep_becomes(&part, pt_area_zap_in_vain,
 				  MOST_STRETCH * SCAN_SLEEP_MS));
 	ASSERT_EQ(0, pt_set_mode("always"));
 	EXPECT_GT(MOST_STRETCH * SCAN_SLEEP_MS, pt_knob("sleep_millisecs"));
@@ -611,7 +594,8 @@ TEST_F_TIMEOUT(pace, test_stretch_is_of_the_sleep_that_is_set, TEST_SECONDS)
 	part.bytes = 256 * PT_TABLE;
 	ASSERT_EQ(0, pt_set_knob("sweep_rounds", 0));
 	ASSERT_EQ(0, pt_start_thread("madvise", 20));
-	ASSERT_TRUE(sleep_becomes(&part, zap_in_vain, MOST_STRETCH * 20));
+	ASSERT_TRUE(sleep_becomes(&part, pt_area_zap_in_vain,
+				  MOST_STRETCH * 20));
 	ASSERT_EQ(0, pt_set_knob("scan_sleep_millisecs", 600000));
 	EXPECT_EQ(MOST_STRETCH * 600000, pt_knob("sleep_millisecs"));
 }

@@ -709,6 +709,19 @@ int pt_area_waste(struct pt_area *area)
 	return 0;
 }
 
+#define FAR_PAGE	(PT_TABLE / 2)
+
+void pt_area_zap_in_vain(struct pt_area *area)
+{
+	size_t at;
+
+	for (at = 0; at < area->bytes; at += PT_TABLE) {
+		area->start[at] = 1;
+		area->start[at + FAR_PAGE] = 1;
+		madvise(area->start + at + FAR_PAGE, PT_PAGE, MADV_DONTNEED);
+	}
+}
+
 int pt_run_on_cpu(int cpu)
 {
 	cpu_set_t cpus;

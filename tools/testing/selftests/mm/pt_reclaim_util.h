@@ -235,5 +235,10 @@ void pt_area_unmap(struct pt_area *area);
  * has. A private file's pages are written, so that they are the process's own.
  */
 int pt_area_waste(struct pt_area *area);
+/*
+ * A page goes and another one, far from it, stays, in each table: whoever zaps does not
+ * see it and leaves a mark, and no look pays off.
+ */
+void pt_area_zap_in_vain(struct pt_area *area);
 
 #endif /* _SELFTESTS_MM_PT_RECLAIM_UTIL_H */
