@@ -8,7 +8,7 @@
  *   9p "job"   a directory of this run, writable:
  *                spec    in:  NUL-terminated words, see read_spec()
  *                as-it-is  in, perhaps: run even without timers
- *                stdout, stderr, status   out; or no-timer
+ *                begun, stdout, stderr, status   out; or no-timer
  *   port "stdin"  a virtio serial port with the command's standard input
  *   /dev/vda   a swap device, already formatted
  *
@@ -496,6 +496,20 @@ static bool timers_are_lost(void)
 	return lost;
 }
 
+/*
+ * For tests, from the kernel's command line: a guest that ends before it has begun, or
+ * hangs.
+ */
+static void fail_as_told(void)
+{
+	const char *how = getenv("guest_init");
+
+	if (how && !strcmp(how, "end"))
+		power_off();
+	while (how && !strcmp(how, "hang"))
+		pause();
+}
+
 int main(void)
 {
 	struct spec spec;
@@ -508,10 +522,14 @@ int main(void)
 	mount_root();
 	enter_root();
 	configure_guest();
-	if (faccessat(job_dir, "as-it-is", F_OK, 0) && timers_are_lost()) {
-		close(create_in_job("no-timer"));
-		power_off();
+	if (faccessat(job_dir, "as-it-is", F_OK, 0)) {
+		fail_as_told();
+		if (timers_are_lost()) {
+			close(create_in_job("no-timer"));
+			power_off();
+		}
 	}
+	close(create_in_job("begun"));
 	code = !strcmp(spec.mode, "tty") ? run_tty(&spec) : run_batch(&spec);
 	/*
 	 * Page tables are freed through RCU: let a complaint about one that the
