@@ -32,6 +32,9 @@
 #ifndef UFFD_FEATURE_WP_UNPOPULATED
 #define UFFD_FEATURE_WP_UNPOPULATED	0x2000
 #endif
+#ifndef UFFD_FEATURE_WP_ASYNC
+#define UFFD_FEATURE_WP_ASYNC		0x8000
+#endif
 
 #define SCAN_SLEEP_MS		200
 #define GIVE_BACK_SECONDS	180
@@ -385,13 +388,13 @@ FIXTURE_VARIANT_ADD(uffd_wp, anon) { .backing = PT_ANON };
 FIXTURE_VARIANT_ADD(uffd_wp, shmem) { .backing = PT_SHMEM };
 FIXTURE_VARIANT_ADD(uffd_wp, memfd) { .backing = PT_MEMFD };
 
-static int open_uffd_wp(struct pt_area *area)
+static int open_uffd_wp(struct pt_area *area, __u64 more_features)
 {
 	struct uffdio_api api = {
 		.api = UFFD_API,
 		.features = UFFD_FEATURE_PAGEFAULT_FLAG_WP |
 			    UFFD_FEATURE_WP_HUGETLBFS_SHMEM |
-			    UFFD_FEATURE_WP_UNPOPULATED,
+			    UFFD_FEATURE_WP_UNPOPULATED | more_features,
 	};
 	struct uffdio_register reg = {
 		.range = {
@@ -420,7 +423,7 @@ FIXTURE_SETUP(uffd_wp)
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	ASSERT_EQ(0, pt_start_thread("never", SCAN_SLEEP_MS));
 	ASSERT_EQ(0, pt_area_map(&self->area, variant->backing, 64 * PT_TABLE));
-	self->uffd = open_uffd_wp(&self->area);
+	self->uffd = open_uffd_wp(&self->area, 0);
 	if (self->uffd < 0)
 		SKIP(return, "no write protection by userfaultfd: %s",
 		     strerror(-self->uffd));
@@ -465,18 +468,19 @@ TEST_F_TIMEOUT(uffd_wp, test_markers_survive_and_empty_tables_leave,
 	EXPECT_TRUE(pt_page_is_intact(rest, SEED, 0));
 }
 
-/* Pages that PAGEMAP_SCAN says were written; negative errno */
-static long pages_written(struct pt_area *area)
+/* Pages of all these categories, says PAGEMAP_SCAN with @flags; negative errno */
+static long scan(char *start, size_t bytes, __u64 categories, __u64 flags)
 {
 	struct page_region found[64];
 	struct pm_scan_arg arg = {
 		.size = sizeof(arg),
-		.start = (uintptr_t)area->start,
-		.end = (uintptr_t)area->start + area->bytes,
+		.flags = flags,
+		.start = (uintptr_t)start,
+		.end = (uintptr_t)start + bytes,
 		.vec = (uintptr_t)found,
 		.vec_len = ARRAY_SIZE(found),
-		.category_mask = PAGE_IS_WRITTEN,
-		.return_mask = PAGE_IS_WRITTEN,
+		.category_mask = categories,
+		.return_mask = categories,
 	};
 	int fd = pt_pagemap_open();
 	long regions, pages = 0;
@@ -492,6 +496,11 @@ static long pages_written(struct pt_area *area)
 	while (regions--)
 		pages += (found[regions].end - found[regions].start) / PT_PAGE;
 	return pages;
+}
+
+static long pages_written(struct pt_area *area)
+{
+	return scan(area->start, area->bytes, PAGE_IS_WRITTEN, 0);
 }
 
 static bool empty_tables_are_taken(struct pt_area *area)
@@ -534,6 +543,174 @@ TEST_F_TIMEOUT(process, test_pagemap_scan_of_plain_memory, TEST_SECONDS)
 {
 	ASSERT_EQ(0, pt_area_map(&self->area, PT_ANON, 8 * PT_TABLE));
 	compare_scans(_metadata, &self->area, 0);
+}
+
+/*
+ * A huge page of a file, of which PAGEMAP_SCAN is asked what was written since it was
+ * asked last. Whatever splits it, or takes it away, is no write to its pages.
+ */
+#define PART	(7 * PT_PAGE)
+
+static int write_a_page(struct pt_area *area)
+{
+	area->start[PART] = 2;
+	return 0;
+}
+
+static int protect_a_page(struct pt_area *area)
+{
+	return mprotect(area->start + PART, PT_PAGE, PROT_READ);
+}
+
+static int drop_a_page(struct pt_area *area)
+{
+	return madvise(area->start + PART, PT_PAGE, MADV_DONTNEED);
+}
+
+static int drop_all(struct pt_area *area)
+{
+	return madvise(area->start, area->bytes, MADV_DONTNEED);
+}
+
+static int page_all_out(struct pt_area *area)
+{
+	return madvise(area->start, area->bytes, MADV_PAGEOUT);
+}
+
+static int punch_a_page(struct pt_area *area)
+{
+	return madvise(area->start + PART, PT_PAGE, MADV_REMOVE);
+}
+
+static int punch_all(struct pt_area *area)
+{
+	return madvise(area->start, area->bytes, MADV_REMOVE);
+}
+
+FIXTURE(huge_file)
+{
+	struct pt_area area;
+	int uffd;
+};
+
+FIXTURE_VARIANT(huge_file)
+{
+	int (*change)(struct pt_area *area);
+	long written;
+};
+
+FIXTURE_VARIANT_ADD(huge_file, page_written) { write_a_page, 1 };
+FIXTURE_VARIANT_ADD(huge_file, page_protected) { protect_a_page, 0 };
+FIXTURE_VARIANT_ADD(huge_file, page_dropped) { drop_a_page, 0 };
+FIXTURE_VARIANT_ADD(huge_file, all_dropped) { drop_all, 0 };
+FIXTURE_VARIANT_ADD(huge_file, all_paged_out) { page_all_out, 0 };
+FIXTURE_VARIANT_ADD(huge_file, page_punched) { punch_a_page, 0 };
+FIXTURE_VARIANT_ADD(huge_file, all_punched) { punch_all, 0 };
+
+FIXTURE_SETUP(huge_file)
+{
+	self->area.fd = -1;
+	self->uffd = -1;
+	ASSERT_EQ(0, pt_start_thread("never", SCAN_SLEEP_MS));
+	ASSERT_EQ(0, pt_area_map(&self->area, PT_MEMFD, PT_TABLE));
+	memset(self->area.start, 1, PT_TABLE);
+	if (madvise(self->area.start, PT_TABLE, MADV_COLLAPSE))
+		SKIP(return, "MADV_COLLAPSE does not work on memfds: %s",
+		     strerror(errno));
+	self->uffd = open_uffd_wp(&self->area, UFFD_FEATURE_WP_ASYNC);
+	if (self->uffd < 0)
+		SKIP(return, "no asynchronous write protection by userfaultfd: %s",
+		     strerror(-self->uffd));
+}
+
+FIXTURE_TEARDOWN(huge_file)
+{
+	if (self->uffd >= 0)
+		close(self->uffd);
+	pt_area_unmap(&self->area);
+}
+
+static long pages_huge(struct pt_area *area)
+{
+	return scan(area->start, area->bytes, PAGE_IS_PRESENT | PAGE_IS_HUGE, 0);
+}
+
+/* Whoever asks protects what he is told, to be told when it is written again. */
+static long scan_and_protect(char *start, size_t bytes, __u64 categories)
+{
+	return scan(start, bytes, categories,
+		    PM_SCAN_WP_MATCHING | PM_SCAN_CHECK_WPASYNC);
+}
+
+static void change_and_scan(struct __test_metadata *_metadata,
+			    struct pt_area *area,
+			    int (*change)(struct pt_area *area), long written)
+{
+	EXPECT_EQ(0L, pages_written(area));
+	pt_touch(area->start + PART);
+	EXPECT_EQ(0L, pages_written(area));
+	ASSERT_EQ(0, change(area));
+	EXPECT_EQ(written, pages_written(area));
+}
+
+TEST_F_TIMEOUT(huge_file, test_what_was_scanned_stays_protected, TEST_SECONDS)
+{
+	const long pages = PT_TABLE_PAGES;
+
+	pt_touch(self->area.start);
+	ASSERT_EQ(pages, pages_huge(&self->area));
+	EXPECT_EQ(pages, scan_and_protect(self->area.start, PT_TABLE,
+					  PAGE_IS_WRITTEN | PAGE_IS_PRESENT |
+					  PAGE_IS_HUGE));
+	change_and_scan(_metadata, &self->area, variant->change,
+			variant->written);
+}
+
+/* In two parts, of which the second has no huge page any more */
+TEST_F_TIMEOUT(huge_file, test_part_that_was_scanned_stays_protected,
+	       TEST_SECONDS)
+{
+	const size_t half = PT_TABLE / 2;
+	const long pages = half / PT_PAGE;
+
+	pt_touch(self->area.start);
+	ASSERT_EQ(2 * pages, pages_huge(&self->area));
+	EXPECT_EQ(pages, scan_and_protect(self->area.start, half,
+					  PAGE_IS_WRITTEN | PAGE_IS_PRESENT |
+					  PAGE_IS_HUGE));
+	EXPECT_EQ(pages, pages_written(&self->area));
+	EXPECT_EQ(pages, scan_and_protect(self->area.start + half, half,
+					  PAGE_IS_WRITTEN));
+	change_and_scan(_metadata, &self->area, variant->change,
+			variant->written);
+}
+
+/*
+ * A mapping of small pages gets a huge one instead when its table has gone. Its users
+ * must not be told of writes that were none because of that.
+ */
+TEST_F_TIMEOUT(huge_file, test_protection_is_the_same_without_the_table,
+	       TEST_SECONDS)
+{
+	const long pages = PT_TABLE_PAGES;
+	char *start = self->area.start;
+
+	ASSERT_EQ(0, madvise(start, PT_TABLE, MADV_NOHUGEPAGE));
+	ASSERT_EQ(0, drop_all(&self->area));
+	pt_touch(start);
+	ASSERT_EQ(0L, pages_huge(&self->area));
+	ASSERT_EQ(0, drop_all(&self->area));
+	ASSERT_EQ(0, madvise(start, PT_TABLE, MADV_HUGEPAGE));
+	pt_touch(start);
+	ASSERT_EQ(0L, pages_huge(&self->area));
+	ASSERT_EQ(0, drop_all(&self->area));
+	ASSERT_TRUE(empty_tables_are_taken(&self->area));
+	pt_touch(start);
+	ASSERT_EQ(pages, pages_huge(&self->area));
+
+	EXPECT_EQ(pages, scan_and_protect(start, PT_TABLE, PAGE_IS_WRITTEN));
+	change_and_scan(_metadata, &self->area, variant->change,
+			variant->written);
 }
 
 /*

@@ -10,6 +10,8 @@
 /* Newer than the headers of the oldest distribution we compile on. */
 #ifndef PAGEMAP_SCAN
 #define PAGE_IS_WRITTEN		0x2
+#define PAGE_IS_PRESENT		0x8
+#define PAGE_IS_HUGE		0x40
 
 struct page_region {
 	__u64 start;
