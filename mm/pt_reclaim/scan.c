@@ -606,7 +606,8 @@ static unsigned int due_class(unsigned long marks)
  *
  * A delay may be over again before all others have been visited, or as soon as the
  * visit has ended. However many marks there are then, those come first who were not
- * asked before, and after them everybody has his turn.
+ * asked before, and after them everybody has his turn. So it is with whoever was left
+ * over from the last round, and has had his visit in this one.
  */
 static void ask(struct visited_mm *visited)
 {
@@ -829,6 +830,8 @@ static void visit_put(struct pt_reclaim_control *ctl, unsigned long used,
 		suspended = !finished && (!visited->left || !visited->turn);
 		if (!visited->left) {
 			visited->turn = 0;
+			/* Not before the others again, if the last round has left it. */
+			visited->round = round_number;
 			put_to_rest(visited);
 		} else if (!visited->turn) {
 			set_due(visited, &due[0]);

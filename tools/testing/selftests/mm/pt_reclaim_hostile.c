@@ -70,8 +70,10 @@
  * @processes: How many to run; 0: as many as there are CPUs.
  * @max_cpu_percent: The knob; 0: MAX_CPU_PERCENT.
  * @tables_to_scan: The knob; 0: TABLES_TO_SCAN.
+ * @scan_sleep_millisecs: The knob; 0: SCAN_SLEEP_MS.
  * @advises: Looks at tables itself, through MADV_PT_RECLAIM: the counters do
  *	not tell who looked.
+ * @has_delay: Has a scan_delay_millisecs of its own.
  */
 struct hostile {
 	const char *name;
@@ -80,7 +82,9 @@ struct hostile {
 	unsigned int processes;
 	unsigned int max_cpu_percent;
 	unsigned int tables_to_scan;
+	unsigned int scan_sleep_millisecs;
 	bool advises;
+	bool has_delay;
 };
 
 /* The page tables of a process that does nothing */
@@ -289,6 +293,8 @@ static void run_ahead(void)
  * and now there, so that none is empty and each look at one is long.
  */
 #define DUE_TABLES		4096L
+/* Visits that the thread has time for at once, from what it saved before they began */
+#define SAVED_UP_VISITS		4
 
 static void be_due_always(void)
 {
@@ -362,8 +368,10 @@ static const struct hostile hostiles[] = {
 		.turn = be_due_always,
 		/* And what is in them */
 		.tables = 2 * DUE_TABLES + 16,
-		.max_cpu_percent = LITTLE_CPU_PERCENT,
+		.max_cpu_percent = 2 * LITTLE_CPU_PERCENT,
 		.tables_to_scan = 2 * DUE_TABLES,
+		.scan_sleep_millisecs = 1,
+		.has_delay = true,
 	},
 };
 
@@ -438,6 +446,7 @@ static __noreturn void be_hostile(const struct hostile *hostile, pid_t group)
 
 /* All of them, and what they start, are in the first one's process group. */
 static pid_t hostile_group;
+static pid_t hostile_pids[MAX_HOSTILE];
 
 static int start_hostile(const struct hostile *hostile)
 {
@@ -454,6 +463,7 @@ static int start_hostile(const struct hostile *hostile)
 		if (!hostile_group)
 			hostile_group = pid;
 		setpgid(pid, hostile_group);
+		hostile_pids[i] = pid;
 	}
 	return 0;
 }
@@ -481,6 +491,19 @@ static long free_kb(void)
 		return -EIO;
 	at = strstr(text, "MemFree:");
 	return at ? strtol(at + strlen("MemFree:"), NULL, 10) : -EIO;
+}
+
+static long long most_visits(const struct hostile *hostile)
+{
+	long long visits, most = 0;
+	unsigned int i;
+
+	for (i = 0; i < nr_processes(hostile); i++) {
+		visits = pt_process_number(hostile_pids[i], "visits");
+		if (visits > most)
+			most = visits;
+	}
+	return most;
 }
 
 /* What has been counted, and what the most was of what comes and goes */
@@ -524,6 +547,7 @@ struct course {
 	double born;		/* when the thread was, with nothing saved up */
 	long long percent;
 	long quiet_kb;		/* of its page tables, without the empty ones */
+	long long most_visits;	/* of one hostile process */
 };
 
 static void sample(struct course *course)
@@ -639,6 +663,25 @@ static int check_rounds(const struct course *course)
 }
 
 /*
+ * Who has a delay of his own has a visit in each round, and in one about such mms alone
+ * before the next: the sleep is too short for another one.
+ */
+static int check_visits(const struct course *course)
+{
+	long long rounds = course->after.full_scans -
+			   course->before.full_scans;
+	long long limit = 2 * (rounds + 1) + SAVED_UP_VISITS;
+
+	if (!course->hostile->has_delay)
+		return KSFT_PASS;
+	pt_note("%lld visits of one process in %lld full scans",
+		course->most_visits, rounds);
+	if (course->most_visits > 0 && course->most_visits <= limit)
+		return KSFT_PASS;
+	return pt_failed("they should be no more than %lld", limit);
+}
+
+/*
  * Each group of tables and each batch has one flush, and at least a table; and
  * there may be one of reclaim's for each.
  */
@@ -707,7 +750,7 @@ static int judge(const struct course *course)
 	    nr_processes(course->hostile))
 		verdict = pt_failed("the hostile processes did next to nothing");
 	if (check_work(course) || check_rounds(course) ||
-	    check_flushes(course) || check_backlog(course))
+	    check_visits(course) || check_flushes(course) || check_backlog(course))
 		verdict = KSFT_FAIL;
 	return verdict;
 }
@@ -745,6 +788,9 @@ static int endure(const struct hostile *hostile)
 	if (hostile->tables_to_scan &&
 	    pt_set_knob("tables_to_scan", hostile->tables_to_scan))
 		return pt_failed("cannot set tables_to_scan");
+	if (hostile->scan_sleep_millisecs &&
+	    pt_set_knob("scan_sleep_millisecs", hostile->scan_sleep_millisecs))
+		return pt_failed("cannot set scan_sleep_millisecs");
 	course.percent = pt_knob("max_cpu_percent");
 	course.born = pt_now();
 	if (pt_set_mode("always"))
@@ -763,6 +809,8 @@ static int endure(const struct hostile *hostile)
 	       (pt_now() < end || course.served < SERVED_AT_LEAST))
 		verdict = be_served(&course);
 	read_all(&course.after);
+	if (hostile->has_delay)
+		course.most_visits = most_visits(hostile);
 	if (!end_hostile())
 		verdict = KSFT_FAIL;
 	if (judge(&course) || !nothing_is_left(&course))
