@@ -1349,6 +1349,85 @@ static int test_leaving_always_holds_at_once(void)
 	return KSFT_PASS;
 }
 
+/* More than it can have saved up at the usual percentage of a CPU */
+#define DEBT_NS		2000000000ULL
+
+static bool thread_has_used(unsigned long long ns)
+{
+	struct pt_thread_use use;
+
+	pt_thread_usage(&use);
+	return use.run_ns >= ns;
+}
+
+/*
+ * The thread has spent the CPU time of the next minutes, in a gap of a process that
+ * is of no concern: it does nothing now, though it runs.
+ */
+static int keep_the_thread_out(void)
+{
+	struct other other;
+	int verdict = hold_the_thread(&other, "always", "found");
+	struct pt_thread_use use;
+	bool spent;
+
+	if (verdict != KSFT_PASS)
+		return verdict;
+	pt_thread_usage(&use);
+	spent = !pt_set_knob("max_cpu_percent", 1) &&
+		pt_wait(10, "the thread to spend its CPU time",
+			thread_has_used(use.run_ns + DEBT_NS));
+	gap_release("found");
+	return spent ? KSFT_PASS : KSFT_FAIL;
+}
+
+/* One table may not be taken before memory reclaim comes by a second time. */
+static int drop_caches(void *arg)
+{
+	bool *enough = arg;
+	int err = 0;
+
+	while (!err && !is_set(enough))
+		err = pt_write_file("/proc/sys/vm/drop_caches", "2");
+	return err;
+}
+
+/*
+ * Whoever reclaims memory is about to take the table, as the thread would. The first
+ * CPU is not his: SRCU, which the admin waits for, needs that whoever reads.
+ */
+static int test_leaving_always_holds_for_memory_reclaim(void)
+{
+	bool enough = false, early;
+	struct other other;
+	struct actor dropper = { .act = drop_caches, .arg = &enough };
+	struct actor admin = { .act = leave_always, .first_cpu = true };
+	int verdict = keep_the_thread_out();
+
+	if (verdict != KSFT_PASS)
+		return verdict;
+	if (start_other(&other) != KSFT_PASS || order(&other, COUNT) < 0)
+		return pt_failed("no process");
+	use_cpu(true);
+	if (start_actor(&dropper) || start_actor(&admin) ||
+	    gap_arm("lock", other.area.start, other.pid))
+		return pt_failed("no thread, or cannot arm the gap");
+	if (!reach_gap("lock", &dropper))
+		verdict = pt_failed("memory reclaim did not come to the gap");
+	set_flag(&enough);
+	early = let_rival_act("lock", &admin, true);
+	gap_release("lock");
+	pthread_join(dropper.thread, NULL);
+	pthread_join(admin.thread, NULL);
+	if (verdict != KSFT_PASS)
+		return verdict;
+	if (dropper.result || admin.result)
+		return pt_failed("drop_caches or the mode cannot be written to");
+	if (early)
+		return pt_failed("the mode changed before memory reclaim knew");
+	return KSFT_PASS;
+}
+
 /* Tables that were gone, or not fit, when the thread had the lock */
 static long long looked_at_in_vain(void)
 {
@@ -1501,6 +1580,7 @@ static const struct pt_trial tests[] = {
 	TEST(test_opting_out_holds_at_once),
 	TEST(test_another_table_ages_by_itself),
 	TEST(test_leaving_always_holds_at_once),
+	TEST(test_leaving_always_holds_for_memory_reclaim),
 	TEST(test_exit_does_not_wait),
 	TEST(test_exit_does_not_wait_for_the_flush),
 };
