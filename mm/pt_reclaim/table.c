@@ -107,6 +107,8 @@ pmd_t *pt_reclaim_find_pmd(struct mm_struct *mm, unsigned long addr)
 	p4d_t *p4dp, p4d;
 	pud_t *pudp, pud;
 
+	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "nothing keeps the PMD table");
+
 	if (!pgd_present(pgd) || pgd_bad(pgd))
 		return NULL;
 	p4dp = p4d_offset_lockless(pgdp, pgd, addr);

@@ -11,6 +11,7 @@
 #include <linux/limits.h>
 #include <linux/mm_types.h>
 #include <linux/pgtable.h>
+#include <linux/rcupdate.h>
 
 /*
  * Does this entry point at a PTE table? Looks at the value alone. !pmd_bad(), but
@@ -25,19 +26,30 @@ static inline bool pmd_is_table(pmd_t pmd)
 }
 
 /*
+ * What keeps a table that is known by a copy of its PMD entry: an RCU read-side
+ * critical section, of whichever kind (interrupts are off in the walk), or its lock, a
+ * spin lock, which is one as well.
+ */
+static inline void assert_table_stays(void)
+{
+	RCU_LOCKDEP_WARN(!rcu_read_lock_any_held(), "nothing keeps the PTE table");
+}
+
+/*
  * The PTEs of the table that this entry points at. Not pte_offset_map(), which
  * looks at a PMD entry again, and clears it if it seems bad: the entry is a
- * copy, whoever calls this is in an RCU read-side critical section (interrupts
- * are off) or holds the locks, and 64-bit kernels have all tables mapped.
+ * copy. 64-bit kernels have all tables mapped.
  */
 static inline pte_t *pmd_ptes(pmd_t pmd)
 {
+	assert_table_stays();
 	return __va(pmd_val(pmd) & PTE_PFN_MASK);
 }
 
 /* The PTE table's; under the same conditions. */
 static inline struct ptdesc *pmd_table_ptdesc(pmd_t pmd)
 {
+	assert_table_stays();
 	return page_ptdesc(pfn_to_page((pmd_val(pmd) & PTE_PFN_MASK) >>
 				       PAGE_SHIFT));
 }

@@ -48,6 +48,7 @@ static inline int atomic_read(const atomic_t *v)
 #define local_irq_disable()	asm volatile("" : : : "memory")
 #define local_irq_enable()	asm volatile("" : : : "memory")
 #define lockdep_assert_irqs_disabled()	do { } while (0)
+#define RCU_LOCKDEP_WARN(c, s)	do { } while (0)
 
 extern volatile unsigned long jiffies;
 

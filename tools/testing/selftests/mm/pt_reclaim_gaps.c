@@ -28,6 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "pt_reclaim_cgroup.h"
 #include "pt_reclaim_util.h"
 
 /* Newer than the headers of the oldest distribution we compile on. */
@@ -1428,6 +1429,92 @@ static int test_leaving_always_holds_for_memory_reclaim(void)
 	return KSFT_PASS;
 }
 
+/* Enough of them, so that memory reclaim does not leave them to RCU */
+#define MANY_TABLES	64
+
+/* A process in a group of its own, of which memory is reclaimed */
+struct pressed {
+	struct pt_cgroups cgroups;
+	struct pt_group group;
+	struct pt_area area;
+};
+
+static long long taken_by_memory_reclaim(void)
+{
+	return pt_knob("tables_reclaimed_pressure");
+}
+
+/* All that there is to be had, and more. */
+static int reclaim_memory(void *arg)
+{
+	struct pressed *pressed = arg;
+	int err = pt_group_write(&pressed->group, "memory.reclaim", "64M");
+
+	return err == -EAGAIN ? 0 : err;
+}
+
+static int fill_a_pressed_page(void *arg)
+{
+	struct pressed *pressed = arg;
+
+	return fill_a_page(&pressed->area);
+}
+
+/*
+ * As above; but the table is taken by somebody who reclaims memory and is to have it
+ * before he goes on. He has to wait for the fault.
+ */
+static int press(struct pressed *pressed)
+{
+	long long before = taken_by_memory_reclaim();
+	struct play play = {
+		.gap = "map_lock",
+		.held = fill_a_pressed_page,
+		.rival = reclaim_memory,
+		.arg = pressed,
+		.rival_must_wait = true,
+	};
+	int verdict;
+
+	if (pt_area_map(&pressed->area, PT_ANON, MANY_TABLES * PT_TABLE) ||
+	    pt_area_waste(&pressed->area))
+		return pt_failed("no memory");
+	play.addr = pressed->area.start;
+	verdict = perform(&play);
+	if (verdict != KSFT_PASS)
+		return verdict;
+	if (play.rival_result)
+		return pt_failed("memory.reclaim: %s", strerror(-play.rival_result));
+	if (taken_by_memory_reclaim() < before + MANY_TABLES / 2)
+		return pt_failed("memory reclaim took %lld tables",
+				 taken_by_memory_reclaim() - before);
+	if (!page_is_there(&pressed->area))
+		return pt_failed("the page is lost");
+	return KSFT_PASS;
+}
+
+static int test_memory_reclaim_waits_for_the_fault(void)
+{
+	struct pressed pressed;
+	struct pt_group root;
+	int verdict = keep_the_thread_out();
+
+	if (verdict != KSFT_PASS)
+		return verdict;
+	if (!pt_cgroups_find(&pressed.cgroups))
+		return pt_skipped("this kernel has no memory cgroups");
+	if (pt_group_make(&pressed.group, &pressed.cgroups, "pressed") ||
+	    pt_group_join(&pressed.group, 0))
+		verdict = pt_failed("cannot make a memory cgroup");
+	else
+		verdict = press(&pressed);
+	snprintf(root.path, sizeof(root.path), "%s", pressed.cgroups.root);
+	pt_group_join(&root, 0);
+	pt_group_remove(&pressed.group);
+	pt_cgroups_leave(&pressed.cgroups);
+	return verdict;
+}
+
 /* Tables that were gone, or not fit, when the thread had the lock */
 static long long looked_at_in_vain(void)
 {
@@ -1581,6 +1668,7 @@ static const struct pt_trial tests[] = {
 	TEST(test_another_table_ages_by_itself),
 	TEST(test_leaving_always_holds_at_once),
 	TEST(test_leaving_always_holds_for_memory_reclaim),
+	TEST(test_memory_reclaim_waits_for_the_fault),
 	TEST(test_exit_does_not_wait),
 	TEST(test_exit_does_not_wait_for_the_flush),
 };
