@@ -28,6 +28,7 @@ enum pt_reclaim_gap {
 	PT_RECLAIM_GAP_MOVE,		/* userfaultfd: both tables mapped */
 	PT_RECLAIM_GAP_COLLAPSE,	/* table to collapse found, not locked */
 	PT_RECLAIM_GAP_RETRACT,		/* table to retract found, not locked */
+	PT_RECLAIM_GAP_FORK,		/* copy half made, to be dropped */
 	NR_PT_RECLAIM_GAPS
 };
 

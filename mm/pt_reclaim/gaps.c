@@ -84,6 +84,7 @@ static const char * const gap_names[NR_PT_RECLAIM_GAPS] = {
 	[PT_RECLAIM_GAP_MOVE]		= "move",
 	[PT_RECLAIM_GAP_COLLAPSE]	= "collapse",
 	[PT_RECLAIM_GAP_RETRACT]	= "retract",
+	[PT_RECLAIM_GAP_FORK]		= "fork",
 };
 
 /* Is the gap armed for this place? If so it is open from now on. */

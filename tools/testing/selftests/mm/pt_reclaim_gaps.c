@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <linux/membarrier.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
@@ -1146,7 +1147,49 @@ struct other {
 	struct pt_area area;
 };
 
-enum order { UNMAP = 'u', REPLACE = 'r', OPT_OUT = 'o', COUNT = 'c' };
+enum order {
+	UNMAP = 'u', REPLACE = 'r', OPT_OUT = 'o', COUNT = 'c',
+	PREPARE_FORK = 'p', FORK_IN_VAIN = 'f'
+};
+
+/*
+ * The first half of the table is a VMA without pages, the other half one with a page:
+ * the table is in use, but while fork() is between the two, its copy is empty.
+ */
+static int prepare_fork(struct pt_area *area)
+{
+	char *half = area->start + area->bytes / 2;
+
+	half[0] = 1;
+	return mprotect(half, area->bytes / 2, PROT_READ) ? -errno : 0;
+}
+
+/*
+ * Each time the next allocation fails. Returns whether there was one. To look there
+ * must be no allocation, either: the file is opened once.
+ */
+static int fork_in_vain(void)
+{
+	static int fd = -1, nth;
+	char text[16];
+	bool failed;
+	pid_t pid;
+
+	if (fd < 0)
+		fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	snprintf(text, sizeof(text), "%d", ++nth);
+	if (fd < 0 || pwrite(fd, text, strlen(text), 0) < 0)
+		return -errno;
+	pid = fork();
+	if (!pid)
+		_exit(0);
+	failed = pread(fd, text, sizeof(text), 0) > 0 && text[0] == '0';
+	if (pwrite(fd, "0", 1, 0) < 0)
+		return -errno;
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+	return failed;
+}
 
 static void obey(struct other *other, int orders, int answers)
 {
@@ -1170,6 +1213,12 @@ static void obey(struct other *other, int orders, int answers)
 			break;
 		case COUNT:
 			answer = pt_vmpte_kb(0);
+			break;
+		case PREPARE_FORK:
+			answer = prepare_fork(&other->area);
+			break;
+		case FORK_IN_VAIN:
+			answer = fork_in_vain();
 			break;
 		}
 		if (write(answers, &answer, sizeof(answer)) != sizeof(answer))
@@ -1202,15 +1251,24 @@ static int start_other(struct other *other)
 	return KSFT_PASS;
 }
 
-static long order(struct other *other, enum order order)
+static bool give_order(struct other *other, enum order order)
 {
 	char text = order;
+
+	return write(other->to, &text, 1) == 1;
+}
+
+static long get_answer(struct other *other)
+{
 	long answer;
 
-	if (write(other->to, &text, 1) != 1 ||
-	    read(other->from, &answer, sizeof(answer)) != sizeof(answer))
-		return -EPIPE;
-	return answer;
+	return read(other->from, &answer, sizeof(answer)) == sizeof(answer) ?
+	       answer : -EPIPE;
+}
+
+static long order(struct other *other, enum order order)
+{
+	return give_order(other, order) ? get_answer(other) : -EPIPE;
 }
 
 static int reclaim_other(void *arg)
@@ -1633,6 +1691,66 @@ static int test_failed_allocation_of_a_marker_is_reported(void)
 	return KSFT_PASS;
 }
 
+#define FAILSLAB "/sys/kernel/debug/failslab/"
+
+/* Rounds in which the thread finds a table empty, and then takes it. */
+#define ROUNDS_TO_TAKE	6
+
+static bool has_answered(struct other *other)
+{
+	struct pollfd from = { .fd = other->from, .events = POLLIN };
+
+	return poll(&from, 1, 0) == 1;
+}
+
+/* Returns what the other answers. Counts the copies that the thread came by. */
+static long hold_half_made_copy(struct other *other, int *held)
+{
+	if (gap_arm("fork", NULL, other->pid) ||
+	    !give_order(other, FORK_IN_VAIN))
+		return -EIO;
+	if (!pt_wait(10, "a fork to fail, or not",
+		     gap_is_open("fork") || has_answered(other)))
+		return -ETIMEDOUT;
+	if (gap_is_open("fork")) {
+		(*held)++;
+		if (!pt_wait_rounds(ROUNDS_TO_TAKE))
+			return -ETIMEDOUT;
+	}
+	gap_release("fork");
+	return get_answer(other);
+}
+
+/*
+ * What is there of a copy that fork() could not finish, for lack of memory, is not
+ * locked while its references are dropped. There are VMAs in it, and a place where
+ * they end that is none.
+ */
+static int test_half_made_copy_is_left_alone(void)
+{
+	struct other other;
+	long answer;
+	int held = 0;
+
+	if (access("/proc/thread-self/fail-nth", W_OK) ||
+	    pt_write_file(FAILSLAB "verbose", "0") ||
+	    pt_write_file(FAILSLAB "ignore-gfp-wait", "0"))
+		return pt_skipped("this kernel has no fault injection");
+	if (start_other(&other) != KSFT_PASS || order(&other, PREPARE_FORK))
+		return pt_failed("no process");
+	if (pt_start_thread("always", 1))
+		return pt_failed("no thread");
+	do {
+		answer = hold_half_made_copy(&other, &held);
+	} while (answer > 0);
+	pt_write_file(FAILSLAB "ignore-gfp-wait", "1");
+	if (answer)
+		return pt_failed("fork: %s", strerror(-answer));
+	/* One for each of its VMAs at the least */
+	pt_note("%d copies were half made", held);
+	return held >= 10 ? KSFT_PASS : pt_failed("those are few");
+}
+
 static const struct pt_trial tests[] = {
 #define TEST(name) { #name, name }
 	TEST(test_table_outlives_the_walk),
@@ -1671,6 +1789,7 @@ static const struct pt_trial tests[] = {
 	TEST(test_memory_reclaim_waits_for_the_fault),
 	TEST(test_exit_does_not_wait),
 	TEST(test_exit_does_not_wait_for_the_flush),
+	TEST(test_half_made_copy_is_left_alone),
 };
 
 static int run_quietly(int (*run)(void))

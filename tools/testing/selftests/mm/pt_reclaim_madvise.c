@@ -320,6 +320,7 @@ TEST_F_TIMEOUT(batch, test_one_flush_for_many_tables, 300)
 static struct {
 	bool idle;
 	int ready;
+	int naps;
 	int stop;
 } neighbour;
 
@@ -387,6 +388,81 @@ TEST_F_TIMEOUT(batch, test_busy_cpu_is_interrupted_once_for_many_tables, 300)
 TEST_F_TIMEOUT(batch, test_idle_cpu_is_interrupted_once_for_many_tables, 300)
 {
 	count_interrupts(_metadata, &self->area, true);
+}
+
+static bool thread_sleeps(pid_t tid)
+{
+	char path[64], text[4096];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
+	return !pt_read_file(path, text, sizeof(text)) &&
+	       strstr(text, "State:\tS");
+}
+
+/* Sleeps on CPU 1, but wakes now and then: that has this mm loaded there. */
+#define WAKES_EVERY_MS	20
+
+static void *be_sleepy(void *unused)
+{
+	(void)unused;
+	if (pt_run_on_cpu(1))
+		return "cannot run on CPU 1";
+	__atomic_store_n(&neighbour.ready, gettid(), __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&neighbour.stop, __ATOMIC_ACQUIRE)) {
+		pt_pause_ms(WAKES_EVERY_MS);
+		__atomic_add_fetch(&neighbour.naps, 1, __ATOMIC_RELEASE);
+	}
+	return NULL;
+}
+
+static bool neighbour_falls_asleep_again(void)
+{
+	int naps = __atomic_load_n(&neighbour.naps, __ATOMIC_ACQUIRE);
+
+	return pt_wait(30, "the thread to wake",
+		       __atomic_load_n(&neighbour.naps, __ATOMIC_ACQUIRE) !=
+		       naps) &&
+	       pt_wait(30, "the thread to sleep",
+		       thread_sleeps(neighbour.ready));
+}
+
+/*
+ * Flushes for pages leave idle CPUs alone, but not this one. Another mm may have its
+ * turn on the CPU, so it need not be each of many flushes.
+ */
+#define FLUSHES_OF_IDLE_CPU	50
+
+TEST_F_TIMEOUT(batch, test_idle_cpu_is_interrupted, 300)
+{
+	long long before, interrupted = 0;
+	struct pt_area *area = &self->area;
+	pthread_t thread;
+	void *problem;
+	int i, err;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP(return, "there is one CPU only");
+	neighbour.ready = 0;
+	neighbour.stop = 0;
+	ASSERT_EQ(0, pt_run_on_cpu(0));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, be_sleepy, NULL));
+	ASSERT_EQ(0, pt_area_map(area, PT_ANON, PT_TABLE));
+	ASSERT_TRUE(pt_wait(30, "a thread on CPU 1",
+			    __atomic_load_n(&neighbour.ready,
+					    __ATOMIC_ACQUIRE)));
+	for (i = 0; i < FLUSHES_OF_IDLE_CPU; i++) {
+		ASSERT_EQ(0, pt_area_waste(area));
+		ASSERT_TRUE(neighbour_falls_asleep_again());
+		before = pt_flushes_of_cpu_1();
+		ASSERT_EQ(1, taken_by(area->start, area->bytes, &err));
+		interrupted += pt_flushes_of_cpu_1() > before;
+	}
+	__atomic_store_n(&neighbour.stop, 1, __ATOMIC_RELEASE);
+	ASSERT_EQ(0, pthread_join(thread, &problem));
+	ASSERT_EQ(NULL, problem);
+	TH_LOG("%lld of %d flushes interrupted the idle CPU", interrupted,
+	       FLUSHES_OF_IDLE_CPU);
+	EXPECT_LE(FLUSHES_OF_IDLE_CPU / 2, interrupted);
 }
 
 TEST_F_TIMEOUT(batch, test_nothing_to_take_costs_no_flush, 300)
