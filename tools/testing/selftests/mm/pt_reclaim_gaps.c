@@ -1441,7 +1441,7 @@ static int keep_the_thread_out(void)
 }
 
 /* One table may not be taken before memory reclaim comes by a second time. */
-static int drop_caches(void *arg)
+static int drop_slabs(void *arg)
 {
 	bool *enough = arg;
 	int err = 0;
@@ -1459,7 +1459,7 @@ static int test_leaving_always_holds_for_memory_reclaim(void)
 {
 	bool enough = false, early;
 	struct other other;
-	struct actor dropper = { .act = drop_caches, .arg = &enough };
+	struct actor dropper = { .act = drop_slabs, .arg = &enough };
 	struct actor admin = { .act = leave_always, .first_cpu = true };
 	int verdict = keep_the_thread_out();
 
