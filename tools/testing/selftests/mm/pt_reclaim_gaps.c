@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "pt_reclaim_cgroup.h"
+#include "pt_reclaim_interface.h"
 #include "pt_reclaim_util.h"
 
 /* Newer than the headers of the oldest distribution we compile on. */
@@ -1408,6 +1409,32 @@ static int test_leaving_always_holds_at_once(void)
 	return KSFT_PASS;
 }
 
+static int ask_for_a_round(void *unused)
+{
+	(void)unused;
+	return pt_request_round();
+}
+
+/* The two write down what they find in one place. */
+static int test_round_that_is_asked_for_waits_for_the_thread(void)
+{
+	struct other other;
+	struct actor admin = { .act = ask_for_a_round };
+	int verdict = hold_the_thread(&other, "madvise", "found");
+	bool early;
+
+	if (verdict != KSFT_PASS)
+		return verdict;
+	if (start_actor(&admin))
+		return pt_failed("no thread");
+	early = let_rival_act("found", &admin, true);
+	gap_release("found");
+	pthread_join(admin.thread, NULL);
+	if (early || admin.result)
+		return pt_failed("the round did not wait for the thread");
+	return KSFT_PASS;
+}
+
 /* More than it can have saved up at the usual percentage of a CPU */
 #define DEBT_NS		2000000000ULL
 
@@ -1785,6 +1812,7 @@ static const struct pt_trial tests[] = {
 	TEST(test_opting_out_holds_at_once),
 	TEST(test_another_table_ages_by_itself),
 	TEST(test_leaving_always_holds_at_once),
+	TEST(test_round_that_is_asked_for_waits_for_the_thread),
 	TEST(test_leaving_always_holds_for_memory_reclaim),
 	TEST(test_memory_reclaim_waits_for_the_fault),
 	TEST(test_exit_does_not_wait),

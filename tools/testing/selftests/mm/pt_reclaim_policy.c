@@ -130,6 +130,48 @@ TEST_F_TIMEOUT(mode, test_never_stops_a_thread_at_work, TEST_SECONDS)
 	EXPECT_TRUE(keeps_every_table(&self->child));
 }
 
+/* Each starts the thread, and stops it, as often as it can. */
+#define ADMINS		4
+#define SWITCHES	100
+
+static __noreturn void switch_modes(int admin)
+{
+	static const char * const modes[] = { "always", "never", "madvise", "never" };
+	unsigned int i;
+
+	for (i = 0; i < SWITCHES; i++) {
+		if (pt_set_mode(modes[(i + admin) % ARRAY_SIZE(modes)]))
+			_exit(1);
+	}
+	_exit(0);
+}
+
+static unsigned int nr_threads(void)
+{
+	pid_t first;
+
+	return pt_find_threads(&first);
+}
+
+TEST_F_TIMEOUT(mode, test_admins_at_once_leave_one_thread, TEST_SECONDS)
+{
+	pid_t admins[ADMINS];
+	int i;
+
+	for (i = 0; i < ADMINS; i++) {
+		admins[i] = fork();
+		ASSERT_LE(0, admins[i]);
+		if (!admins[i])
+			switch_modes(i);
+	}
+	for (i = 0; i < ADMINS; i++)
+		EXPECT_EQ(0, pt_reap(admins[i], 120, "an admin to end"));
+	ASSERT_EQ(0, pt_set_mode("never"));
+	EXPECT_TRUE(pt_wait(10, "all threads to be gone", !nr_threads()));
+	ASSERT_EQ(0, pt_set_mode("always"));
+	EXPECT_TRUE(pt_wait(10, "one thread to be there", nr_threads() == 1));
+}
+
 TEST_F_TIMEOUT(mode, test_madvise_takes_from_the_opted_in_alone, TEST_SECONDS)
 {
 	ASSERT_EQ(0, pt_set_mode("madvise"));

@@ -349,26 +349,37 @@ long long pt_vmstat(const char *name)
 	return number_after(text, name);
 }
 
-pid_t pt_find_thread(void)
+unsigned int pt_find_threads(pid_t *first)
 {
 	char path[300], comm[32];
 	struct dirent *entry;
-	pid_t found = 0;
+	unsigned int found = 0;
 	DIR *proc;
 
+	*first = 0;
 	proc = opendir("/proc");
 	if (!proc)
 		return 0;
-	while (!found && (entry = readdir(proc))) {
+	while ((entry = readdir(proc))) {
 		if (!isdigit((unsigned char)entry->d_name[0]))
 			continue;
 		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
-		if (!pt_read_file(path, comm, sizeof(comm)) &&
-		    !strcmp(comm, "kptreclaimd"))
-			found = atoi(entry->d_name);
+		if (pt_read_file(path, comm, sizeof(comm)) ||
+		    strcmp(comm, "kptreclaimd"))
+			continue;
+		if (!found++)
+			*first = atoi(entry->d_name);
 	}
 	closedir(proc);
 	return found;
+}
+
+pid_t pt_find_thread(void)
+{
+	pid_t first;
+
+	pt_find_threads(&first);
+	return first;
 }
 
 void pt_thread_usage(struct pt_thread_use *use)

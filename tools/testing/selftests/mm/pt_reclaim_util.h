@@ -118,6 +118,8 @@ struct pt_thread_use {
 };
 
 pid_t pt_find_thread(void);
+/* How many there are; there should be no more than one, of which this is the pid. */
+unsigned int pt_find_threads(pid_t *first);
 void pt_thread_usage(struct pt_thread_use *use);
 
 double pt_now(void);
