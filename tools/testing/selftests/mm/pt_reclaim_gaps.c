@@ -1384,30 +1384,38 @@ static int test_another_table_ages_by_itself(void)
 	return verdict;
 }
 
-/* It is about to take the table: whoever changes the mode waits for that. */
-static int leave_always(void *unused)
-{
-	(void)unused;
-	return pt_set_mode("madvise");
-}
-
-static int test_leaving_always_holds_at_once(void)
+/* Whoever does this has to wait for the thread, which is in the gap. */
+static int wait_for_the_thread(const char *mode, const char *gap,
+			       int (*act)(void *unused), const char *what)
 {
 	struct other other;
-	struct actor admin = { .act = leave_always };
-	int verdict = hold_the_thread(&other, "always", "lock");
+	struct actor admin = { .act = act };
+	int verdict = hold_the_thread(&other, mode, gap);
 	bool early;
 
 	if (verdict != KSFT_PASS)
 		return verdict;
 	if (start_actor(&admin))
 		return pt_failed("no thread");
-	early = let_rival_act("lock", &admin, true);
-	gap_release("lock");
+	early = let_rival_act(gap, &admin, true);
+	gap_release(gap);
 	pthread_join(admin.thread, NULL);
 	if (early || admin.result)
-		return pt_failed("the mode changed before the thread knew");
+		return pt_failed("%s before the thread knew", what);
 	return KSFT_PASS;
+}
+
+static int leave_always(void *unused)
+{
+	(void)unused;
+	return pt_set_mode("madvise");
+}
+
+/* It is about to take the table. */
+static int test_leaving_always_holds_at_once(void)
+{
+	return wait_for_the_thread("always", "lock", leave_always,
+				   "the mode changed");
 }
 
 static int ask_for_a_round(void *unused)
@@ -1419,21 +1427,8 @@ static int ask_for_a_round(void *unused)
 /* The two write down what they find in one place. */
 static int test_round_that_is_asked_for_waits_for_the_thread(void)
 {
-	struct other other;
-	struct actor admin = { .act = ask_for_a_round };
-	int verdict = hold_the_thread(&other, "madvise", "found");
-	bool early;
-
-	if (verdict != KSFT_PASS)
-		return verdict;
-	if (start_actor(&admin))
-		return pt_failed("no thread");
-	early = let_rival_act("found", &admin, true);
-	gap_release("found");
-	pthread_join(admin.thread, NULL);
-	if (early || admin.result)
-		return pt_failed("the round did not wait for the thread");
-	return KSFT_PASS;
+	return wait_for_the_thread("madvise", "found", ask_for_a_round,
+				   "the round was done");
 }
 
 /* More than it can have saved up at the usual percentage of a CPU */
