@@ -126,17 +126,23 @@ double pt_now(void);
 void pt_pause_ms(unsigned int ms);
 
 /*
+ * Pauses, and returns how many seconds have passed since @last, which becomes now:
+ * one at the most. A machine that stands still as a whole has not been waited for.
+ */
+double pt_wait_turn(double *last);
+
+/*
  * Waits until @condition holds, for at most @seconds (of this kernel's
  * patience), and says what it waited for when that was in vain. Evaluates to
  * whether the condition held. @condition is evaluated again and again.
  */
 #define pt_wait(seconds, what, condition) ({				\
 	double __limit = (seconds) * pt_patience();			\
-	double __start = pt_now();					\
+	double __waited = 0, __last = pt_now();				\
 	bool __held;							\
 									\
-	while (!(__held = (condition)) && pt_now() - __start < __limit)	\
-		pt_pause_ms(20);					\
+	while (!(__held = (condition)) && __waited < __limit)		\
+		__waited += pt_wait_turn(&__last);			\
 	if (!__held)							\
 		pt_note("waited %.1f s in vain for %s", __limit, what);	\
 	__held;								\
