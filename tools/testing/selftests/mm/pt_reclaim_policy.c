@@ -521,23 +521,44 @@ static double thread_seconds(void)
 	return use.run_ns / 1e9;
 }
 
-/* It begins with nothing saved up. */
-TEST_F_TIMEOUT(pace, test_no_more_cpu_time_than_max_cpu_percent, TEST_SECONDS)
+/*
+ * The most that a new thread was ahead of what it may use, in seconds. It begins with
+ * nothing saved up.
+ */
+static double most_ahead(struct __test_metadata *_metadata)
 {
-	double start, end, most = 0, used = 0;
+	double start, end, most = 0, used = 0, ahead = 0;
 
-	ASSERT_EQ(0, pt_set_knob("max_cpu_percent", PERCENT));
-	ASSERT_EQ(0, pt_set_knob("sweep_rounds", 1));
+	ASSERT_EQ(0, pt_set_mode("never"));
+	ASSERT_TRUE(pt_wait(10, "the thread to be gone", !pt_find_thread()));
 	start = pt_now();
 	ASSERT_EQ(0, pt_set_mode("madvise"));
 	for (end = start + WORK_SECONDS; pt_now() < end; pt_pause_ms(100)) {
 		used = thread_seconds();
 		most = (pt_now() - start) * PERCENT / 100;
-		EXPECT_LE(used, most + CHUNK_SECONDS);
+		ahead = used - most > ahead ? used - most : ahead;
 	}
 	/* There was more to do than that. */
 	EXPECT_LE(most / 2, used);
-	TH_LOG("%.3f s of CPU time in %.1f s", used, pt_now() - start);
+	TH_LOG("%.3f s of CPU time in %.1f s, ahead by %.3f s at the most", used,
+	       pt_now() - start, ahead);
+	return ahead;
+}
+
+/* If the host takes its CPU away for a while, that counts as used: once, or twice. */
+#define PACE_ATTEMPTS	3
+
+TEST_F_TIMEOUT(pace, test_no_more_cpu_time_than_max_cpu_percent, TEST_SECONDS)
+{
+	double start, most, used, ahead;
+	int attempts = 0;
+
+	ASSERT_EQ(0, pt_set_knob("max_cpu_percent", PERCENT));
+	ASSERT_EQ(0, pt_set_knob("sweep_rounds", 1));
+	do {
+		ahead = most_ahead(_metadata);
+	} while (ahead > CHUNK_SECONDS && ++attempts < PACE_ATTEMPTS);
+	EXPECT_LE(ahead, CHUNK_SECONDS);
 
 	ASSERT_EQ(0, pt_set_knob("max_cpu_percent", 100));
 	start = pt_now();
@@ -553,7 +574,8 @@ TEST_F_TIMEOUT(pace, test_no_more_cpu_time_than_max_cpu_percent, TEST_SECONDS)
 TEST_F_TIMEOUT(pace, test_cpu_time_is_saved_up_for_ten_seconds, TEST_SECONDS)
 {
 	const double idle_seconds = 3 * CARRY_SECONDS;
-	double start, seconds, used, saved, most;
+	const double saved = CARRY_SECONDS * PERCENT / 100.0;
+	double start, seconds, before, used, most;
 
 	ASSERT_EQ(0, pt_set_knob("max_cpu_percent", 100));
 	ASSERT_EQ(0, pt_set_knob("sweep_rounds", 0));
@@ -563,16 +585,17 @@ TEST_F_TIMEOUT(pace, test_cpu_time_is_saved_up_for_ten_seconds, TEST_SECONDS)
 	ASSERT_EQ(0, pt_set_knob("max_cpu_percent", PERCENT));
 	ASSERT_EQ(0, pt_set_knob("scan_sleep_millisecs", 1000));
 	pt_pause_ms(idle_seconds * 1000);
-	used = thread_seconds();
+	before = thread_seconds();
 	start = pt_now();
 	ASSERT_EQ(0, pt_set_knob("sweep_rounds", 1));
 	ASSERT_EQ(0, pt_set_knob("scan_sleep_millisecs", 1));
 	pt_pause_ms(1000 * WORK_SECONDS);
-	used = thread_seconds() - used;
-	seconds = pt_now() - start;
-	most = seconds * PERCENT / 100;
-	saved = CARRY_SECONDS * PERCENT / 100.0;
-	EXPECT_LE(used, most + saved + CHUNK_SECONDS);
+	/* It makes up for what the host took while it had the CPU. */
+	EXPECT_TRUE(pt_wait(60, "the thread to have no more than it may use",
+			    (used = thread_seconds() - before,
+			     seconds = pt_now() - start,
+			     most = seconds * PERCENT / 100,
+			     used <= most + saved + CHUNK_SECONDS)));
 	EXPECT_LE(most + saved / 2, used);
 	TH_LOG("%.3f s of CPU time in %.1f s, after %.0f s of idleness", used,
 	       seconds, idle_seconds);
