@@ -538,18 +538,16 @@ TEST_F_TIMEOUT(tight, test_who_has_nothing_left_hides_nobody, TEST_SECONDS)
 
 /*
  * Somebody has tables emptied and taken all day long: some are in RCU's hands at any
- * time, and whoever reclaims waits for those that are when he comes. He is held up when
- * that takes both longer and more turns of those who give than it should: a busy machine
- * needs more time, and one that is not makes more turns. Seen were 0.5 to 2.8 s and 390
- * to 2200 turns; and, the longest of four, at least 6.0 s and 4300 turns where he waits
- * for what comes later, too. It may be bad luck: he is held up in each attempt.
+ * time, and whoever reclaims waits for those that are when he comes. How long that takes
+ * is told in turns of those who give, of which a busy machine makes fewer. Seen were 240
+ * to 2200; and, the longest of four, 2900 to 6000 where he waits for what comes later,
+ * too. It may be bad luck: who is held up is so in each attempt.
  */
 #define GIVERS		8
 #define RECLAIMERS	6
 #define GIVEN_TABLES	64L
 #define RECLAIMS	4
-#define MOST_SECONDS	(5 * pt_patience())
-#define MOST_TURNS	3000
+#define MOST_TURNS	2500
 #define ATTEMPTS	3
 
 static __noreturn void give_all_day(const struct pt_group *group,
@@ -583,7 +581,7 @@ static int calls_held_up(const struct pt_group *group, const unsigned long *turn
 {
 	unsigned long before, made;
 	int held_up = 0, i;
-	double start, took;
+	double start;
 
 	if (!pt_wait(30, "tables to be given",
 		     __atomic_load_n(turns, __ATOMIC_RELAXED)))
@@ -594,9 +592,8 @@ static int calls_held_up(const struct pt_group *group, const unsigned long *turn
 		before = __atomic_load_n(turns, __ATOMIC_RELAXED);
 		pt_group_write(group, "memory.reclaim", "1M");
 		made = __atomic_load_n(turns, __ATOMIC_RELAXED) - before;
-		took = pt_now() - start;
-		held_up += took > MOST_SECONDS && made > MOST_TURNS;
-		pt_note("took %.2f s and %lu turns", took, made);
+		held_up += made > MOST_TURNS;
+		pt_note("it took %.2f s, and %lu turns", pt_now() - start, made);
 	}
 	return held_up;
 }
