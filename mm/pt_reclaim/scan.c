@@ -259,7 +259,7 @@ static bool registry_lacks(struct mm_struct *mm)
  * Registers @mm, if it takes part. Without memory for a slot the mm is not
  * visited; vmstat counts that.
  */
-static void register_mm(struct mm_struct *mm, gfp_t gfp, bool sweep)
+static void register_mm(struct mm_struct *mm, gfp_t gfp)
 {
 	struct visited_mm *visited;
 	bool inserted = false;
@@ -272,7 +272,6 @@ static void register_mm(struct mm_struct *mm, gfp_t gfp, bool sweep)
 		count_vm_event(PTRECLAIM_UNREGISTERED);
 		return;
 	}
-	visited->sweep = sweep;
 
 	spin_lock(&pt_reclaim_registry_lock);
 	if (registry_lacks(mm))
@@ -302,7 +301,7 @@ bool pt_reclaim_register_marked(struct mm_struct *mm)
 	if (!atomic_read(&mm->mm_users) || test_bit(MMF_UNSTABLE, &mm->flags))
 		return false;
 	/* Reclaim marks too, and must not use up what it is to fill again. */
-	register_mm(mm, GFP_NOWAIT | __GFP_NOWARN | __GFP_NOMEMALLOC, false);
+	register_mm(mm, GFP_NOWAIT | __GFP_NOWARN | __GFP_NOMEMALLOC);
 	return true;
 }
 
@@ -371,16 +370,17 @@ void __pt_reclaim_exit(struct mm_struct *mm)
 static bool registry_follow(struct mm_slot *slot)
 {
 	struct visited_mm *visited = slot_visited(slot);
-	bool admitted = pt_reclaim_mm_admitted(slot->mm);
 
 	lockdep_assert_held(&pt_reclaim_registry_lock);
 
-	if (admitted && visited->parked)
-		unpark(visited);
-	if (admitted || visited->parked)
+	if (pt_reclaim_mm_admitted(slot->mm)) {
+		if (visited->parked)
+			unpark(visited);
 		return true;
+	}
 	if (has_settings(visited)) {
-		park(visited);
+		if (!visited->parked)
+			park(visited);
 		return true;
 	}
 	registry_remove(slot);
@@ -392,18 +392,29 @@ static bool registry_follow(struct mm_slot *slot)
  * @mm: An mm for which that was changed before. The caller holds mm_users.
  *
  * Two threads may do that at the same time: each acts on what it finds under
- * the lock, so the last one acts on the final setting.
+ * the lock, so the last one acts on the final setting. Without memory for a slot the
+ * mm is not visited; vmstat counts that.
  *
  * Context: Process context, may sleep. mmap_lock may be held.
  */
 void pt_reclaim_registry_update_mm(struct mm_struct *mm)
 {
-	struct mm_slot *slot;
+	bool admitted = pt_reclaim_mm_admitted(mm), missing = false;
+	struct mm_slot *slot, *spare = NULL;
 
-	register_mm(mm, GFP_KERNEL, true);
+	/* Whoever has it take part after this look registers it. */
+	if (admitted)
+		spare = mm_slot_alloc(mm_slot_cache);
 
 	spin_lock(&pt_reclaim_registry_lock);
 	slot = mm_slot_lookup(pt_reclaim_mm_slots, mm);
+	if (!slot && admitted && registry_lacks(mm)) {
+		missing = !spare;
+		if (spare && registry_insert(mm, spare)) {
+			slot = spare;
+			spare = NULL;
+		}
+	}
 	if (slot && registry_follow(slot)) {
 		/* A thread that zaps may have been first, and wants no sweep. */
 		slot_visited(slot)->sweep = true;
@@ -411,8 +422,12 @@ void pt_reclaim_registry_update_mm(struct mm_struct *mm)
 	}
 	spin_unlock(&pt_reclaim_registry_lock);
 
+	if (missing)
+		count_vm_event(PTRECLAIM_UNREGISTERED);
 	if (slot)
 		drop_slot(slot);
+	if (spare)
+		mm_slot_free(mm_slot_cache, spare);
 }
 
 static void prune_list(struct list_head *list, struct list_head *removed)
@@ -1147,10 +1162,7 @@ static int set_mm(struct mm_struct *mm,
 	}
 	if (slot) {
 		apply(slot_visited(slot), value);
-		if (slot_visited(slot)->parked &&
-		    !has_settings(slot_visited(slot)))
-			registry_remove(slot);
-		else if (registry_follow(slot))
+		if (registry_follow(slot))
 			slot = NULL;
 	}
 	spin_unlock(&pt_reclaim_registry_lock);

@@ -6,6 +6,8 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -569,6 +571,124 @@ TEST_F(number, test_past_the_ends_changes_nothing)
 	snprintf(text, sizeof(text), "%s -1", variant->key);
 	EXPECT_EQ(-EINVAL, pt_process_write(0, text));
 	EXPECT_EQ(4321, pt_process_number(0, variant->key));
+}
+
+/*
+ * What two threads of a process do at the same moment, again and again: one opts in,
+ * the other does something after which the process would be registered no more.
+ */
+#define RACES		20000
+/* He who opts in begins up to so many seconds later, some more in each race. */
+#define LATE_SECONDS	0.0001
+
+struct racer {
+	pthread_t thread;
+	unsigned int arrived;
+	int (*does)(void);
+	int err;
+};
+
+/* Waits for the other one without sleeping: they go on at the same moment. */
+static void meet(struct racer *racer)
+{
+	unsigned int nr = __atomic_add_fetch(&racer->arrived, 1, __ATOMIC_SEQ_CST);
+	unsigned int both = (nr + 1) / 2 * 2, looks = 0;
+
+	while (__atomic_load_n(&racer->arrived, __ATOMIC_SEQ_CST) < both) {
+		if (++looks % 1024 == 0)
+			sched_yield();
+	}
+}
+
+static int settings_go(void)
+{
+	return pt_process_write(0, "scan_delay_millisecs 0");
+}
+
+static int opt_out(void)
+{
+	return pt_set_prctl(PR_PT_RECLAIM_DISABLE);
+}
+
+static void *race(void *arg)
+{
+	struct racer *racer = arg;
+	int i;
+
+	for (i = 0; i < RACES; i++) {
+		meet(racer);
+		racer->err = racer->err ?: racer->does();
+		meet(racer);
+	}
+	return NULL;
+}
+
+FIXTURE(race) { };
+
+FIXTURE_VARIANT(race)
+{
+	int (*before)(void);
+	int (*does)(void);
+};
+
+static int have_settings_alone(void)
+{
+	return opt_out() ?: pt_process_write(0, "scan_delay_millisecs 3600000");
+}
+
+static int opt_in(void)
+{
+	return pt_set_prctl(PR_PT_RECLAIM_ENABLE);
+}
+
+FIXTURE_VARIANT_ADD(race, settings_go)
+{
+	.before = have_settings_alone,
+	.does = settings_go,
+};
+
+FIXTURE_VARIANT_ADD(race, opted_out)
+{
+	.before = opt_in,
+	.does = opt_out,
+};
+
+FIXTURE_SETUP(race)
+{
+	ASSERT_EQ(0, pt_start_thread("madvise", 1000));
+}
+
+FIXTURE_TEARDOWN(race)
+{
+	pt_process_write(0, "scan_delay_millisecs 0");
+	pt_set_prctl(PR_PT_RECLAIM_DEFAULT);
+}
+
+TEST_F_TIMEOUT(race, test_who_has_opted_in_is_registered, TEST_SECONDS)
+{
+	struct racer racer = { .does = variant->does };
+	bool enabled, registered;
+	int wrong = 0, err = 0, i;
+	double start;
+
+	ASSERT_EQ(0, pthread_create(&racer.thread, NULL, race, &racer));
+	for (i = 0; i < RACES; i++) {
+		err = err ?: variant->before();
+		meet(&racer);
+		start = pt_now();
+		while (pt_now() - start < LATE_SECONDS * i / RACES)
+			;
+		err = err ?: opt_in();
+		meet(&racer);
+		enabled = prctl(PR_GET_PT_RECLAIM, 0UL, 0UL, 0UL, 0UL) ==
+			  PR_PT_RECLAIM_ENABLE;
+		registered = pt_process_number(0, "registered") == 1;
+		wrong += enabled != registered;
+	}
+	pthread_join(racer.thread, NULL);
+	EXPECT_EQ(0, err);
+	EXPECT_EQ(0, racer.err);
+	EXPECT_EQ(0, wrong);
 }
 
 /* Two processes that take part, and what the thread does for one of them */
