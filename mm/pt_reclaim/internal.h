@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Page table reclaim: what its parts see of each other. Calls go down this
- * list, never up:
+ * list, but for two of scan.c, which marks again and asks for the present sleep:
  *
  *   sysfs.c   attributes
  *   process.c /proc/<pid>/pt_reclaim
@@ -221,13 +221,14 @@ struct pt_reclaim_mm_state {
 /**
  * struct pt_reclaim_round - a round, and how marks have paid off in it
  * @hurried: It is made because memory is scarce.
- * @scanned: Tables looked at because of a mark.
- * @empty: Of these, tables without any entry.
+ * @looked: Tables were looked at because of a mark.
+ * @paid_off: Of one mm enough of these were empty, whatever the others have done: none
+ *	of them is to make everybody wait.
  */
 struct pt_reclaim_round {
 	bool hurried;
-	unsigned long scanned;
-	unsigned long empty;
+	bool looked;
+	bool paid_off;
 };
 
 int pt_reclaim_registry_init(void);

@@ -25,6 +25,9 @@
  */
 #define SCAN_CHUNK		512UL
 
+/* The looks pay off if one in so many, in one chunk, finds an empty table. */
+#define PAYING_LOOKS		16
+
 /* mms that are asked for marks under one hold of registry_lock. */
 #define ASK_CHUNK		64
 
@@ -876,9 +879,10 @@ static bool scan_chunk(unsigned int sleep_millisecs,
 	ctl->end = ALIGN(ctl->mm->task_size, PMD_SIZE);
 	result = pt_reclaim_range(ctl);
 	/* Whether marks pay off is not to be learned from a sweep. */
-	if (!ctl->sweep) {
-		round->scanned += ctl->stats.scanned;
-		round->empty += ctl->stats.empty;
+	if (!ctl->sweep && ctl->stats.scanned) {
+		round->looked = true;
+		round->paid_off |= ctl->stats.empty * PAYING_LOOKS >=
+				   ctl->stats.scanned;
 	}
 	visit_put(ctl, budget - ctl->budget, result != PT_RECLAIM_BUDGET);
 	return true;

@@ -32,13 +32,13 @@ static unsigned int max_cpu_percent = 10;
 
 /*
  * By how much the sleep between two rounds is longer than it was set. It doubles
- * after a round in which fewer than one look in STRETCH_LOOKS found an empty
- * table, and halves after any other that looked at something.
+ * after a round in which the looks did not pay off for any mm, and halves after any
+ * other that looked at something. From a hurried one, for which nobody has slept,
+ * nothing is to be learned.
  */
 static unsigned int sleep_stretch = 1;
 
 #define MAX_SLEEP_STRETCH	8
-#define STRETCH_LOOKS		16
 
 /* What ends the present sleep: to take up new settings, or for a round. */
 static DECLARE_WAIT_QUEUE_HEAD(kptreclaimd_wait);
@@ -136,12 +136,12 @@ static void adapt_sleep(const struct pt_reclaim_round *round)
 {
 	unsigned int stretch = READ_ONCE(sleep_stretch);
 
-	if (!round->scanned)
+	if (!round->looked || round->hurried)
 		return;
-	if (round->empty * STRETCH_LOOKS < round->scanned)
-		stretch = min(stretch * 2, MAX_SLEEP_STRETCH);
-	else
+	if (round->paid_off)
 		stretch = max(stretch / 2, 1U);
+	else
+		stretch = min(stretch * 2, MAX_SLEEP_STRETCH);
 	WRITE_ONCE(sleep_stretch, stretch);
 }
 

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "pt_reclaim_harness.h"
+#include "pt_reclaim_interface.h"
 #include "pt_reclaim_workloads.h"
 
 #define SCAN_SLEEP_MS		100
@@ -649,6 +650,34 @@ TEST_F_TIMEOUT(pace, test_sleep_is_longer_while_looks_do_not_pay_off,
 				  MOST_STRETCH * SCAN_SLEEP_MS));
 	ASSERT_EQ(0, pt_set_mode("always"));
 	EXPECT_GT(MOST_STRETCH * SCAN_SLEEP_MS, pt_knob("sleep_millisecs"));
+}
+
+/*
+ * Another process zaps in vain for each of his zaps, and looks at its many tables are
+ * nearly all that there are. He sleeps no longer for that: nobody may put him off.
+ */
+TEST_F_TIMEOUT(pace, test_others_do_not_make_the_sleep_longer, TEST_SECONDS)
+{
+	const long tables = 256, paying = 4;
+	struct pt_area part = self->area;
+	struct pt_target target = { .tables = paying };
+	long long most = 0, now, rounds;
+
+	part.bytes = tables * PT_TABLE;
+	ASSERT_EQ(0, pt_set_knob("sweep_rounds", 0));
+	ASSERT_EQ(0, pt_target_start(&target, opt_in));
+	ASSERT_EQ(0, pt_start_thread("madvise", SCAN_SLEEP_MS));
+	rounds = pt_knob("full_scans");
+	while (pt_knob("full_scans") < rounds + 16) {
+		ASSERT_TRUE(pt_target_does(&target, PT_ORDER_WASTE));
+		pt_area_zap_in_vain(&part);
+		pt_pause_ms(SCAN_SLEEP_MS / 4);
+		now = pt_knob("sleep_millisecs");
+		most = now > most ? now : most;
+	}
+	TH_LOG("it slept for %lld ms at the most", most);
+	EXPECT_GT(MOST_STRETCH * SCAN_SLEEP_MS, most);
+	pt_target_end(&target);
 }
 
 /* A set sleep counts at once, stretched as the old one was. */
