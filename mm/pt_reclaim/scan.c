@@ -812,6 +812,21 @@ static void add_to_state(struct visited_mm *visited,
 }
 
 /*
+ * What there is for the rest of a visit. A sweep looks at tables without a mark, too,
+ * and must not have memory reclaim believe that it has been where the marked ones are.
+ */
+static unsigned long evidence_left(struct visited_mm *visited,
+				   const struct pt_reclaim_control *ctl,
+				   bool finished)
+{
+	if (finished)
+		return 0;
+	if (ctl->sweep)
+		return visited->evidence;
+	return max(visited->evidence, ctl->stats.scanned) - ctl->stats.scanned;
+}
+
+/*
  * Stores how far the visit of @ctl->mm has come, @used of its budget later, and
  * drops the reference. The mm may have left the registry meanwhile, and even have
  * come back: then no visit of it has begun. No other mm can have taken its
@@ -841,9 +856,7 @@ static void visit_put(struct pt_reclaim_control *ctl, unsigned long used,
 		visited->turn -= used;
 		if (finished)
 			visited->offer.hurried = false;
-		WRITE_ONCE(visited->evidence, finished ? 0 :
-			   max(visited->evidence, ctl->stats.scanned) -
-			   ctl->stats.scanned);
+		WRITE_ONCE(visited->evidence, evidence_left(visited, ctl, finished));
 		pt_reclaim_update_offer(visited);
 		suspended = !finished && (!visited->left || !visited->turn);
 		if (!visited->left) {
