@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -410,6 +411,70 @@ TEST_F_TIMEOUT(tight, test_process_without_leader_is_served, TEST_SECONDS)
 			    pt_vmpte_kb(thread) < least));
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
+}
+
+/*
+ * Two processes share an mm. Its owner leaves marks, in another group, and exits: it is
+ * the other's then.
+ */
+static int sharer_pauses(void *unused)
+{
+	(void)unused;
+	for (;;)
+		pause();
+	return 0;
+}
+
+static __noreturn void leave_it_to_another(struct orphan *orphan,
+					   const struct pt_group *group)
+{
+	static long stack[8192];
+	pid_t sharer;
+	char told;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	orphan->wasted = pt_story_map(IDLE_TABLES * PT_TABLE);
+	if (!orphan->wasted || pt_group_join(group, 0))
+		_exit(2);
+	sharer = clone(sharer_pauses, stack + ARRAY_SIZE(stack), CLONE_VM | SIGCHLD,
+		       NULL);
+	if (sharer < 0)
+		_exit(2);
+	answer(orphan, sharer);
+	if (read(orphan->told[0], &told, 1) != 1 ||
+	    pt_waste(orphan->wasted, IDLE_TABLES))
+		_exit(3);
+	_exit(0);
+}
+
+TEST_F_TIMEOUT(tight, test_new_owner_is_served, TEST_SECONDS)
+{
+	long least = IDLE_TABLES / 8 * (PT_PAGE / 1024);
+	struct orphan orphan = { 0 };
+	pid_t owner, sharer;
+	int status = -1;
+
+	ASSERT_EQ(0, pt_group_write(&self->group, "memory.max", "max"));
+	ASSERT_EQ(0, pipe(orphan.told));
+	ASSERT_EQ(0, pipe(orphan.answers));
+	owner = fork();
+	ASSERT_LE(0, owner);
+	if (!owner)
+		leave_it_to_another(&orphan, &self->other);
+	sharer = read_answer(&orphan);
+	ASSERT_LT(0, sharer);
+	EXPECT_EQ(0, pt_group_join(&self->group, sharer));
+	EXPECT_EQ(0, pt_process_write(sharer, "scan_delay_millisecs 3600000"));
+	EXPECT_EQ(1, write(orphan.told[1], "", 1));
+	EXPECT_EQ(owner, waitpid(owner, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_LT(4 * least, pt_vmpte_kb(sharer));
+
+	pt_group_write(&self->group, "memory.reclaim", "100M");
+	EXPECT_TRUE(pt_wait(30, "the tables of the new owner to go",
+			    pt_vmpte_kb(sharer) < least));
+	kill(sharer, SIGKILL);
 }
 
 /*
