@@ -268,9 +268,10 @@ static __noreturn void waste_until_killed(bool exec)
 }
 
 /*
- * Killed in the middle of what they do, while the thread is among them. What
- * a lost reference keeps is counted in mms, or keeps page tables, or at least
- * its mm_struct.
+ * Killed in the middle of what they do, while the thread is among them: until it has
+ * taken some tables, for which there is less time the slower the kernel is. What a
+ * lost reference keeps is counted in mms, or keeps page tables, or at least its
+ * mm_struct.
  */
 TEST_F_TIMEOUT(exiting, test_storm_of_exits_leaks_nothing, TEST_SECONDS)
 {
@@ -285,7 +286,8 @@ TEST_F_TIMEOUT(exiting, test_storm_of_exits_leaks_nothing, TEST_SECONDS)
 	tables = pt_vmstat("nr_page_table_pages");
 	reclaimed = pt_knob("tables_reclaimed");
 	end = pt_now() + ROUNDS_SECONDS;
-	for (round = 0; round < ROUNDS && pt_now() < end; round++) {
+	for (round = 0; round < ROUNDS &&
+	     (pt_now() < end || pt_knob("tables_reclaimed") == reclaimed); round++) {
 		pid_t pids[8];
 
 		for (i = 0; i < 8; i++) {
@@ -294,13 +296,14 @@ TEST_F_TIMEOUT(exiting, test_storm_of_exits_leaks_nothing, TEST_SECONDS)
 			if (!pids[i])
 				waste_until_killed(i % 2);
 		}
-		pt_pause_ms(round % 50);
+		pt_pause_ms(round % 50 * pt_patience());
 		for (i = 0; i < 8; i++)
 			kill(pids[i], SIGKILL);
 		for (i = 0; i < 8; i++)
 			ASSERT_EQ(pids[i], waitpid(pids[i], NULL, 0));
 	}
-	EXPECT_LT(reclaimed, pt_knob("tables_reclaimed"));
+	reclaimed = pt_knob("tables_reclaimed") - reclaimed;
+	EXPECT_LT(0, reclaimed);
 	EXPECT_TRUE(pt_wait(30, "mms to go back to where it was",
 			    pt_knob("mms") <= mms));
 	EXPECT_TRUE(pt_wait(30, "nr_page_table_pages to go back",
@@ -309,7 +312,7 @@ TEST_F_TIMEOUT(exiting, test_storm_of_exits_leaks_nothing, TEST_SECONDS)
 	if (structs >= 0 && !pt_slow_kernel())
 		EXPECT_TRUE(pt_wait(30, "mm_structs to be freed",
 				    count_mm_structs() <= structs + 128));
-	TH_LOG("%d processes", 8 * round);
+	TH_LOG("%d processes, %lld tables", 8 * round, reclaimed);
 }
 
 int main(int argc, char **argv)
