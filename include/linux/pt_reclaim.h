@@ -125,7 +125,7 @@ static inline void pt_reclaim_exit(struct mm_struct *mm)
 }
 
 /**
- * pt_reclaim_attach() - the process of an mm has come to a memory cgroup
+ * pt_reclaim_attach() - an mm has come to a memory cgroup, with its owner or a new one
  * @mm: Whose. Its empty tables are to be found when memory is scarce there.
  *
  * Context: Process context; task_lock() may be held.

@@ -330,7 +330,7 @@ void pt_reclaim_first_mark(struct mm_struct *mm, int nid)
 }
 
 /**
- * __pt_reclaim_attach() - the process of an mm has come to a memory cgroup
+ * __pt_reclaim_attach() - an mm has come to a memory cgroup
  * @mm: The mm; the caller makes sure that it does not go away.
  *
  * Context: Process context; task_lock() may be held.
